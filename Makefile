@@ -1,0 +1,37 @@
+# What a person does here most. Everything else is `cargo` and `cdp --help`.
+
+CARGO ?= cargo
+CDP := target/debug/cdp
+DEMO := .cache/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench lint
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+run: ## build, run a sample deployment, send it real data, say what to try; Ctrl-C stops it
+	$(CARGO) build --bin cdp
+	events/demo $(CDP) $(DEMO)
+
+test: ## unit, road, simulation and live tests, with what they need; ends with a summary
+	tests/run
+
+LABELLED := .cache/labelled
+HARD := .cache/hard
+
+bench: $(LABELLED)/events.jsonl $(HARD)/events.jsonl ## how fast this machine is, and how well it stitches (builds a release)
+	$(CARGO) build --release --bin cdp
+	target/release/cdp bench road --events $(LABELLED)/events.jsonl
+	target/release/cdp bench identity --events $(HARD)/events.jsonl --truth $(HARD)/truth.csv
+
+$(LABELLED)/events.jsonl:
+	python3 events/clickstream/generate.py --events 1000000 --people 60000 --seed 7 --out $(LABELLED)
+
+$(HARD)/events.jsonl:
+	python3 events/clickstream/generate.py --events 200000 --people 12000 --seed 7 --share 3 --junk 0.01 --out $(HARD)
+
+lint: ## format, clippy, licences and advisories
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences not checked"; fi

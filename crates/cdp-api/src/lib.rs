@@ -1,0 +1,46 @@
+//! The HTTP front: producers' calls come in, events go to the stream, and an answer says what became of them.
+//!
+//! It knows the wire formats (Segment's tracking API, the Kinesis protocol) and nothing of profiles, tables or identity.
+//! Each area has a module with its own `routes()`; [`router`] puts them together and gives every answer a request id, a
+//! log line and a measurement.
+
+mod config;
+mod state;
+
+mod body;
+mod credentials;
+mod rate;
+mod refusal;
+
+pub mod kinesis;
+pub mod profiles;
+pub mod tracking;
+
+pub mod openapi;
+
+mod metrics;
+mod operations;
+mod requests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use cdp_ports::Stream;
+
+pub use config::{AccessKey, ApiConfig, BadConfig, Limits, Secret, Source};
+pub use metrics::Metrics;
+pub use refusal::Refusal;
+pub use requests::RequestId;
+pub use state::{Api, Outside};
+
+use kinesis::StreamDescription;
+
+/// The whole front. `others` are routes of other areas: they get the same request ids, log lines and measurements.
+pub fn router<S: Stream + StreamDescription + 'static>(api: &Arc<Api<S>>, others: Router) -> Router {
+    let ours = Router::new()
+        .merge(tracking::routes())
+        .merge(kinesis::routes())
+        .merge(operations::routes())
+        .merge(openapi::routes());
+    requests::observed(ours.with_state(Arc::clone(api)).merge(others), Arc::clone(api))
+}

@@ -1,0 +1,60 @@
+//! One person at a time: the whole profile at `/v1/profiles/NAMESPACE:VALUE`, and the paths of Segment's Profile API.
+//!
+//! An answer shows the canonical profile, whichever of the person's identifiers or profiles was asked for. It is as new as
+//! State: an event is in it once it is applied, seconds before it is in the tables.
+
+mod access;
+mod refusal;
+
+mod freshness;
+mod view;
+
+mod profile;
+mod segment;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use cdp_app::{Found, Lookup, ProfileName};
+use cdp_ports::{Clock, State};
+use utoipa::OpenApi;
+
+pub use access::{BadToken, NotAScope, Scope, Token};
+
+use access::Tokens;
+use refusal::Refusal;
+
+/// What the handlers share.
+pub struct Profiles<S> {
+    state: Arc<S>,
+    tokens: Tokens,
+}
+
+impl<S: State> Profiles<S> {
+    pub fn new(tokens: Vec<Token>, state: Arc<S>, clock: &Arc<dyn Clock>) -> Result<Self, BadToken> {
+        Ok(Self { state, tokens: Tokens::new(tokens, clock)? })
+    }
+
+    async fn find(&self, name: &str) -> Result<Found, Refusal> {
+        let name = ProfileName::parse(name)?;
+        Lookup { state: &*self.state }.find(&name).await?.ok_or(Refusal::NotFound)
+    }
+}
+
+pub fn routes<S: State + 'static>(profiles: Arc<Profiles<S>>) -> Router {
+    Router::new()
+        .route("/v1/profiles/{name}", get(profile::profile))
+        .merge(segment::routes())
+        .route_layer(from_fn_with_state(Arc::clone(&profiles), access::guard))
+        .with_state(profiles)
+}
+
+/// The part of the OpenAPI document that is about profiles.
+pub(crate) fn documented() -> utoipa::openapi::OpenApi {
+    #[derive(OpenApi)]
+    #[openapi(paths(profile::profile))]
+    struct Documented;
+    Documented::openapi().merge_from(segment::Documented::openapi())
+}

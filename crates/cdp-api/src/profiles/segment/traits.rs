@@ -1,0 +1,122 @@
+//! Traits: by name, ten at a time unless more are asked for.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State as Shared};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use cdp_app::Found;
+use cdp_ports::State;
+use cdp_profile::Trait;
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::{IntoParams, ToSchema};
+
+use super::cursor::{Cursor, page};
+use super::{Asked, AskedPath, limit, listed};
+use crate::profiles::Profiles;
+use crate::profiles::freshness::answer;
+use crate::profiles::refusal::{Refusal, RefusalView};
+use crate::profiles::view::{Json, Moment};
+
+const USUAL: usize = 10;
+const MOST: usize = 200;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TraitsQuery {
+    /// 10 unless it is given, at most 200.
+    limit: Option<usize>,
+    /// Names of traits, with commas between.
+    include: Option<String>,
+    class: Option<Class>,
+    /// With source and time.
+    #[serde(default)]
+    verbose: bool,
+    next: Option<String>,
+}
+
+/// Traits that the platform makes itself.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = SegmentTraitClass)]
+pub(super) enum Class {
+    Audience,
+    ComputedTrait,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = SegmentTraits)]
+pub(super) struct TraitsPage<'a> {
+    /// Values by name; with `verbose`, objects with `value`, `source_id` and `updated_at`.
+    #[schema(value_type = BTreeMap<String, Value>)]
+    traits: Traits<'a>,
+    cursor: Cursor,
+}
+
+/// Traits of a person, as Segment shows them
+#[utoipa::path(
+    get,
+    path = "/v1/spaces/{space}/collections/{collection}/profiles/{name}/traits",
+    operation_id = "getSegmentTraits",
+    tag = "segment profile api",
+    params(Asked, TraitsQuery),
+    responses(
+        (status = 200, description = "A page of traits", body = TraitsPage),
+        (status = "4XX", description = "Refused", body = RefusalView),
+    ),
+    security(("basic" = []), ("bearer" = ["profiles:read"])),
+)]
+pub(super) async fn traits<S: State + 'static>(
+    Shared(profiles): Shared<Arc<Profiles<S>>>,
+    asked: AskedPath,
+    query: Result<Query<TraitsQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let (Path(asked), Query(query)) = (asked?, query?);
+    let limit = limit(query.limit, USUAL, MOST)?;
+    let found = asked.find(&profiles).await?;
+    answer(&found, &headers, |found| page_of(&asked, &query, found, limit))
+}
+
+fn page_of<'a>(asked: &Asked, query: &TraitsQuery, found: &'a Found, limit: usize) -> TraitsPage<'a> {
+    let from = query.next.as_deref().unwrap_or_default();
+    let names = listed(query.include.as_deref());
+    let is_asked_for = |name: &str| match query.class {
+        None => names.as_ref().is_none_or(|names| names.contains(&name)),
+        // Events set all of the traits there are.
+        Some(Class::Audience | Class::ComputedTrait) => false,
+    };
+    let all = found.person.traits.iter().map(|(name, value)| (name.as_str(), value));
+    let rest = all.filter(|(name, _)| *name >= from && is_asked_for(name));
+    let (traits, next) = page(rest, limit);
+    let cursor = Cursor::new(asked, found, "traits", limit, next.map(|(name, _)| name.to_owned()));
+    TraitsPage { traits: Traits { traits, verbose: query.verbose }, cursor }
+}
+
+struct Traits<'a> {
+    traits: Vec<(&'a str, &'a Trait)>,
+    verbose: bool,
+}
+
+#[derive(Serialize)]
+struct VerboseTrait<'a> {
+    value: Json<'a>,
+    source_id: &'a str,
+    updated_at: Moment,
+}
+
+impl<'a> Serialize for Traits<'a> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let plain = self.traits.iter().map(|(name, value)| (name, Json(&value.value)));
+        if !self.verbose {
+            return serializer.collect_map(plain);
+        }
+        let verbose = |(name, value): &(&'a str, &'a Trait)| {
+            let told =
+                VerboseTrait { value: Json(&value.value), source_id: &value.source, updated_at: value.set_at.into() };
+            (*name, told)
+        };
+        serializer.collect_map(self.traits.iter().map(verbose))
+    }
+}

@@ -1,0 +1,156 @@
+//! Why a request is turned away, and what its sender should do: the one place that decides status, code and remedy.
+//!
+//! SDKs drop what is answered with 4xx, except 408 and 429. So a 4xx is kept for what can't pass later either.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use cdp_ports::{FaultKind, PortError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::requests::Reason;
+
+const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+/// Where a port does not say how long to wait.
+const USUAL_WAIT: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("the body is not JSON: {0}; send one JSON object in UTF-8")]
+    NotJson(String),
+    #[error("`{field}` {problem}; {remedy}")]
+    BadField { field: &'static str, problem: String, remedy: &'static str },
+    #[error("the body's content encoding {0:?} is not known; send it plain or with gzip")]
+    UnknownEncoding(String),
+    #[error("the body can't be inflated: {0}; send one whole gzip stream")]
+    BadGzip(String),
+    #[error("the body has more than {limit_bytes} bytes; send fewer events in a request")]
+    RequestTooLarge { limit_bytes: usize },
+    #[error("the body inflates to more than {limit_bytes} bytes; send fewer events in a request")]
+    InflatedTooLarge { limit_bytes: usize },
+    #[error("`batch` has {events} events; send at most {limit} in a request")]
+    TooManyEvents { events: usize, limit: usize },
+    #[error("{what} has {bytes} bytes; keep an event below {limit_bytes} and send large values by reference")]
+    EventTooLarge { what: String, bytes: usize, limit_bytes: usize },
+    #[error("there is no write key; send it as the user name of basic authentication, or as `writeKey` in the body")]
+    NoWriteKey,
+    #[error("the write key is not known; use the `write_key` of a source of this deployment")]
+    UnknownWriteKey,
+    #[error("there is no {0} here; the API's paths begin with /v1/")]
+    NotFound(String),
+    #[error("{0} can't be done here; see the answer's `allow` header")]
+    NotAllowed(String),
+    #[error("the body did not arrive in time; send it again")]
+    Slow,
+    #[error("the connection broke before the body had arrived; send it again")]
+    Broken,
+    #[error("source {source_name} sends faster than its limit; send again after {} s", seconds(*wait))]
+    TooFast { source_name: String, wait: Duration },
+    #[error("the stream is busy; send again after {} s", seconds(*wait))]
+    Busy { wait: Duration },
+    /// The cause is for the log: a producer can do nothing about it.
+    #[error("events can't be taken now; send again later")]
+    Unavailable { cause: String },
+    #[error("the stream refuses these records for good: {0}")]
+    RefusedByStream(String),
+}
+
+impl Refusal {
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::NotJson(_)
+            | Self::BadField { .. }
+            | Self::UnknownEncoding(_)
+            | Self::BadGzip(_)
+            | Self::RequestTooLarge { .. }
+            | Self::InflatedTooLarge { .. }
+            | Self::TooManyEvents { .. }
+            | Self::EventTooLarge { .. }
+            | Self::RefusedByStream(_) => StatusCode::BAD_REQUEST,
+            Self::NoWriteKey | Self::UnknownWriteKey => StatusCode::UNAUTHORIZED,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Slow | Self::Broken => StatusCode::REQUEST_TIMEOUT,
+            Self::TooFast { .. } | Self::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotJson(_) => "not_json",
+            Self::BadField { .. } => "bad_field",
+            Self::UnknownEncoding(_) => "unknown_encoding",
+            Self::BadGzip(_) => "bad_gzip",
+            Self::RequestTooLarge { .. } => "request_too_large",
+            Self::InflatedTooLarge { .. } => "inflated_too_large",
+            Self::TooManyEvents { .. } => "too_many_events",
+            Self::EventTooLarge { .. } => "event_too_large",
+            Self::NoWriteKey => "no_write_key",
+            Self::UnknownWriteKey => "unknown_write_key",
+            Self::NotFound(_) => "not_found",
+            Self::NotAllowed(_) => "not_allowed",
+            Self::Slow => "body_too_slow",
+            Self::Broken => "body_broken_off",
+            Self::TooFast { .. } => "too_fast",
+            Self::Busy { .. } => "stream_busy",
+            Self::Unavailable { .. } => "unavailable",
+            Self::RefusedByStream(_) => "refused_by_stream",
+        }
+    }
+
+    fn cause(self) -> Option<String> {
+        match self {
+            Self::Unavailable { cause } => Some(cause),
+            _ => None,
+        }
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::TooFast { wait, .. } | Self::Busy { wait } => Some(*wait),
+            Self::Unavailable { .. } => Some(USUAL_WAIT),
+            _ => None,
+        }
+    }
+}
+
+/// What a fault of the stream means for whoever sent the events.
+impl From<PortError> for Refusal {
+    fn from(error: PortError) -> Self {
+        match error.kind {
+            FaultKind::Busy => Self::Busy { wait: error.retry_after.unwrap_or(USUAL_WAIT) },
+            FaultKind::Refused => Self::RefusedByStream(error.to_string()),
+            FaultKind::Missing | FaultKind::Stale | FaultKind::Broken => Self::Unavailable { cause: error.to_string() },
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Refusal)]
+pub(crate) struct RefusalView<'a> {
+    code: &'a str,
+    message: String,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let view = RefusalView { code: self.code(), message: self.to_string() };
+        let mut response = (self.status(), Json(view)).into_response();
+        if let Some(wait) = self.wait() {
+            let wait = HeaderValue::from(seconds(wait));
+            response.headers_mut().insert(header::RETRY_AFTER, wait.clone());
+            response.headers_mut().insert(RATE_LIMIT_RESET, wait);
+        }
+        response.extensions_mut().insert(Reason { code: self.code(), cause: self.cause() });
+        response
+    }
+}
+
+/// Whole seconds, rounded up, at least one: what the headers can say.
+fn seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}

@@ -1,0 +1,13 @@
+//! The front as its clients see it, in process, over a stream in memory.
+
+mod front;
+mod memory_stream;
+mod people;
+
+mod bad_input;
+mod kinesis;
+mod openapi;
+mod operations;
+mod profiles;
+mod segment_profiles;
+mod tracking;

@@ -1,0 +1,118 @@
+//! A few people who came in by `cdp_app::Ingest`, and the front that shows them.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use adapter_memory::{MemoryLake, MemoryState};
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use cdp_api::Secret;
+use cdp_api::profiles::{Profiles, Scope, Token, routes};
+use cdp_app::{Checkpoint, Ingest};
+use cdp_event::{PartitionId, Record, Sequence, Timestamp};
+use cdp_identity::Rules;
+use cdp_ports::{Chance, Clock, Item, Key, PortResult, State, Transaction};
+use tower::ServiceExt;
+
+use crate::front::{Answer, NOW, front};
+
+/// A bearer token that may read.
+pub const READER: (&str, &str) = ("authorization", "Bearer reader");
+
+pub struct People {
+    ingest: Ingest<Shared, MemoryLake, Ticks>,
+    router: Router,
+}
+
+/// Tokens `reader`, `slow` (2 requests a second), `root` (admin) and `nobody` (no scope).
+pub async fn people(events: &[&str]) -> People {
+    let state = Arc::new(MemoryState::default());
+    let rules = Rules::default();
+    let ingest = Ingest { state: Shared(state.clone()), lake: MemoryLake::default(), clock: Ticks::default(), rules };
+
+    let token = |name: &str, scopes: &[Scope], limit| Token {
+        name: name.into(),
+        token: Secret::new(name),
+        scopes: scopes.into(),
+        requests_per_second: NonZeroU32::new(limit),
+    };
+    let tokens = vec![
+        token("reader", &[Scope::ProfilesRead], 0),
+        token("slow", &[Scope::ProfilesRead], 2),
+        token("root", &[Scope::Admin], 0),
+        token("nobody", &[], 0),
+    ];
+    let front = front();
+    let clock: Arc<dyn Clock> = front.clock.clone();
+    let profiles = Profiles::new(tokens, state, &clock).expect("sound tokens");
+    let people = People { ingest, router: cdp_api::router(&front.api, routes(Arc::new(profiles))) };
+    people.take_in(events).await;
+    people
+}
+
+impl People {
+    /// One second after the other, by source `web`.
+    pub async fn take_in(&self, events: &[&str]) {
+        let partition = PartitionId::new("shard");
+        let checkpoint = Checkpoint::load(&self.ingest.state, &partition).await.expect("memory");
+        let first = checkpoint.map_or(0, |checkpoint| checkpoint.counts.records);
+        let record = |(number, event): (u64, &&str)| Record {
+            sequence: Sequence::from(number),
+            arrived_at: NOW.plus_ms(number as i64 * 1000),
+            partition_key: "k".into(),
+            data: bytes::Bytes::copy_from_slice(event.as_bytes()),
+        };
+        let records: Vec<Record> = (first..).zip(events).map(record).collect();
+        let mut worker = self.ingest.open(partition).await.expect("memory");
+        let report = worker.take_records(&records, "web").await.expect("memory");
+        assert_eq!(report.counts.quarantined, 0, "{:?}", report.reasons);
+    }
+
+    pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let request = headers.iter().fold(Request::builder().uri(path), |r, (k, v)| r.header(*k, *v));
+        let request = request.body(Body::empty()).expect("a request");
+        let response = self.router.clone().oneshot(request).await.expect("infallible");
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body in memory");
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub async fn read(&self, path: &str) -> serde_json::Value {
+        let answer = self.get(path, &[READER]).await;
+        assert!(answer.status.is_success(), "{path}: {} {:?}", answer.status, answer.body);
+        answer.json()
+    }
+}
+
+struct Shared(Arc<MemoryState>);
+
+impl State for Shared {
+    async fn get(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
+        self.0.get(keys).await
+    }
+
+    async fn query(&self, partition: &str, prefix: &str, after: Option<&str>, limit: usize) -> PortResult<Vec<Item>> {
+        self.0.query(partition, prefix, after, limit).await
+    }
+
+    async fn commit(&self, transaction: Transaction) -> PortResult<()> {
+        self.0.commit(transaction).await
+    }
+}
+
+#[derive(Default)]
+struct Ticks(AtomicU64);
+
+impl Clock for Ticks {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+}
+
+impl Chance for Ticks {
+    fn draw(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}

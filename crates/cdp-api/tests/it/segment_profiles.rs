@@ -1,0 +1,171 @@
+//! Segment's Profile API, path by path.
+
+use serde_json::{Value, json};
+
+use crate::people::{People, people};
+
+async fn jane() -> People {
+    let events: Vec<String> = (0..8)
+        .map(|n| {
+            format!(
+                r#"{{"type":"track","messageId":"t{n}","event":"E{}","userId":"jane","properties":{{"n":{n}}}}}"#,
+                n % 2
+            )
+        })
+        .collect();
+    let mut story = vec![
+        r#"{"type":"identify","messageId":"i1","userId":"jane","anonymousId":"a+1","traits":{"email":"j@x.org","age":30}}"#,
+        r#"{"type":"page","messageId":"p1","name":"Home","userId":"jane","properties":{"path":"/"}}"#,
+    ];
+    story.extend(events.iter().map(String::as_str));
+    let traits: Vec<String> = (0..12).map(|n| format!(r#""t{n:02}":{n}"#)).collect();
+    let many = format!(r#"{{"type":"identify","messageId":"i2","userId":"mary","traits":{{{}}}}}"#, traits.join(","));
+    story.push(&many);
+    people(&story).await
+}
+
+fn of(user: &str, rest: &str) -> String {
+    format!("/v1/spaces/lg8283283/collections/users/profiles/user_id:{user}/{rest}")
+}
+
+fn at(second: u32) -> String {
+    format!("2027-01-15T08:00:{second:02}.000Z")
+}
+
+#[tokio::test]
+async fn traits_are_plain_and_on_request_verbose() {
+    let people = jane().await;
+    let mut plain = people.read(&of("jane", "traits")).await;
+    let url = plain["cursor"]["url"].take();
+    assert_eq!(
+        plain,
+        json!({
+            "traits": {"age": 30, "email": "j@x.org"},
+            "cursor": {"url": null, "has_more": false, "next": "", "limit": 10},
+        })
+    );
+    let url = url.as_str().expect("a path").to_owned();
+    assert!(
+        url.starts_with("/v1/spaces/lg8283283/collections/users/profiles/prf_") && url.ends_with("/traits"),
+        "{url}"
+    );
+    assert_eq!(people.read(&url).await["traits"], plain["traits"], "the canonical path leads to the same");
+
+    let verbose = people.read(&of("jane", "traits?verbose=true&include=age,height")).await;
+    assert_eq!(verbose["traits"], json!({"age": {"value": 30, "source_id": "web", "updated_at": at(0)}}));
+    for class in ["audience", "computed_trait"] {
+        assert_eq!(people.read(&of("jane", &format!("traits?class={class}"))).await["traits"], json!({}));
+    }
+}
+
+#[tokio::test]
+async fn traits_come_in_pages_by_name() {
+    let people = jane().await;
+    let first = people.read(&of("mary", "traits")).await;
+    assert_eq!(first["traits"].as_object().map(serde_json::Map::len), Some(10));
+    assert_eq!((&first["cursor"]["has_more"], &first["cursor"]["next"]), (&json!(true), &json!("t10")));
+    let second = people.read(&of("mary", "traits?next=t10")).await;
+    assert_eq!(second["traits"], json!({"t10": 10, "t11": 11}));
+    assert_eq!(people.read(&of("mary", "traits?limit=200")).await["cursor"]["has_more"], json!(false));
+}
+
+/// All elements of a list, page by page, each told by `name`.
+async fn walk(people: &People, list: &str, limit: usize, name: fn(&Value) -> String) -> Vec<String> {
+    let (mut names, mut next) = (vec![], String::new());
+    loop {
+        let mark = if list.contains('?') { '&' } else { '?' };
+        let page = people.read(&of("jane", &format!("{list}{mark}limit={limit}&next={next}"))).await;
+        let data = page["data"].as_array().expect("a list");
+        assert!(data.len() <= limit, "{page}");
+        names.extend(data.iter().map(name));
+        next = page["cursor"]["next"].as_str().expect("a cursor").to_owned();
+        assert_eq!(page["cursor"]["has_more"], json!(!next.is_empty()));
+        if next.is_empty() {
+            return names;
+        }
+    }
+}
+
+#[tokio::test]
+async fn external_ids_have_segments_fields() {
+    let people = jane().await;
+    let user = people.read(&of("jane", "external_ids?include=user_id&verbose=true")).await;
+    assert_eq!(
+        user["data"],
+        json!([{
+            "source_id": "web",
+            "collection": "users",
+            "id": "jane",
+            "type": "user_id",
+            "created_at": at(0),
+            "encoding": "none",
+            "first_message_id": null,
+        }])
+    );
+    let kind = |id: &Value| id["type"].as_str().unwrap_or_default().to_owned();
+    for limit in [1, 2, 25] {
+        assert_eq!(walk(&people, "external_ids", limit, kind).await, ["anonymous_id", "email", "user_id"]);
+    }
+    let same = people.read("/v1/spaces/s/collections/users/profiles/anonymous_id:a%2B1/external_ids").await;
+    assert_eq!(same["data"].as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test]
+async fn events_are_filtered_sorted_and_paged() {
+    let people = jane().await;
+    let id = |event: &Value| event["message_id"].as_str().unwrap_or_default().to_owned();
+    let newest = ["t7", "t6", "t5", "t4", "t3", "t2", "t1", "t0", "p1", "i1"];
+    let oldest: Vec<&str> = newest.into_iter().rev().collect();
+    for limit in [1, 3, 100] {
+        assert_eq!(walk(&people, "events", limit, id).await, newest);
+        assert_eq!(walk(&people, "events?sort=asc", limit, id).await, oldest);
+        assert_eq!(walk(&people, "events?include=E0", limit, id).await, ["t6", "t4", "t2", "t0"]);
+        assert_eq!(walk(&people, "events?exclude=E0,E1,identify", limit, id).await, ["p1"]);
+        let some = format!("events?start={}&end={}", at(3), at(5));
+        assert_eq!(walk(&people, &some, limit, id).await, ["t2", "t1"]);
+    }
+    assert_eq!(walk(&people, "events?end=2027-01-15", 10, id).await, [""; 0]);
+    assert_eq!(walk(&people, "events?start=2027-01-15", 10, id).await, newest);
+}
+
+#[tokio::test]
+async fn an_event_has_segments_fields() {
+    let people = jane().await;
+    let events = people.read(&of("jane", "events?include=E1,Home")).await;
+    let root = people.read("/v1/profiles/user_id:jane").await["id"].take();
+    assert_eq!(
+        events["data"][0],
+        json!({
+            "external_ids": [],
+            "context": {},
+            "type": "track",
+            "message_id": "t7",
+            "source_id": "web",
+            "timestamp": at(9),
+            "properties": {"n": 7},
+            "event": "E1",
+            "related": {"users": root},
+        })
+    );
+    let page = &events["data"][4];
+    assert_eq!((&page["type"], &page["name"], &page["event"]), (&json!("page"), &json!("Home"), &Value::Null));
+}
+
+#[tokio::test]
+async fn metadata_and_links_have_segments_fields() {
+    let people = jane().await;
+    assert_eq!(
+        people.read(&of("jane", "metadata")).await,
+        json!({"metadata": {
+            "created_at": at(0),
+            "updated_at": at(9),
+            "expires_at": null,
+            "first_message_id": "i1",
+            "first_source_id": "web",
+            "last_message_id": "t7",
+            "last_source_id": "web",
+        }})
+    );
+    let links = people.read(&of("jane", "links")).await;
+    assert_eq!((&links["data"], &links["cursor"]["limit"]), (&json!([]), &json!(20)));
+}

@@ -1,0 +1,283 @@
+//! Ingest: decode → validate → resolve → apply → land → checkpoint, for a batch of one partition.
+//!
+//! Delivery is at least once, in any batch boundaries, after any crash; the outcome is exactly once. Each step may be
+//! repeated: resolve finds its own claims, apply its own offsets, land writes files that nobody names until the
+//! checkpoint's transaction has put them into the outbox, and that transaction happens once.
+
+mod apply;
+mod land;
+mod resolve;
+
+use std::time::{Duration, Instant};
+
+use cdp_event::{Decoded, Event, Offset, PartitionId, Parts, Record, Rejection, Sequence, Timestamp, decode, validate};
+use cdp_identity::{BadItem, ProfileId, Rules};
+use cdp_ports::{Chance, Clock, DataFile, Lake, PortError, State, TableName, Transaction, Version};
+use cdp_profile::Verdict;
+
+pub(crate) use self::resolve::load_set;
+use self::resolve::{IdentityCache, Resolved, Resolver};
+use crate::checkpoint::{self, Checkpoint, Checkpoints, Counts};
+use crate::outbox::OutboxEntry;
+
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error("{0}; restore State from its backup, or replay the partition into an empty one")]
+    Stored(#[from] BadItem),
+    #[error("rows can't be made into a table: {0}")]
+    Rows(#[from] arrow::error::ArrowError),
+    /// Another worker has moved the partition's checkpoint. Nothing of this batch counts; open the partition again.
+    #[error("partition {0} is worked on by somebody else")]
+    Fenced(PartitionId),
+}
+
+/// What a batch came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BatchReport {
+    pub counts: Counts,
+    /// How many were refused, by reason.
+    pub reasons: std::collections::BTreeMap<&'static str, u64>,
+    pub files: usize,
+    pub took: StageTimes,
+}
+
+/// How long each step took, for whoever looks for the slow one. Nothing depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StageTimes {
+    pub decode: Duration,
+    pub resolve: Duration,
+    pub apply: Duration,
+    pub land: Duration,
+    pub checkpoint: Duration,
+}
+
+impl StageTimes {
+    pub fn add(&mut self, other: &Self) {
+        self.decode += other.decode;
+        self.resolve += other.resolve;
+        self.apply += other.apply;
+        self.land += other.land;
+        self.checkpoint += other.checkpoint;
+    }
+}
+
+/// The use case and its ports.
+pub struct Ingest<S, L, C> {
+    pub state: S,
+    pub lake: L,
+    pub clock: C,
+    pub rules: Rules,
+}
+
+/// One partition's worker: its checkpoint, and what it knows of identity.
+pub struct PartitionIngest<'i, S, L, C> {
+    ingest: &'i Ingest<S, L, C>,
+    partition: PartitionId,
+    checkpoint: Checkpoint,
+    version: Option<Version>,
+    cache: IdentityCache,
+}
+
+impl<S: State, L: Lake, C: Clock + Chance> Ingest<S, L, C> {
+    pub async fn open(&self, partition: PartitionId) -> Result<PartitionIngest<'_, S, L, C>, IngestError> {
+        let (version, checkpoint) = match checkpoint::load_versioned(&self.state, &partition).await? {
+            Some((version, checkpoint)) => (Some(version), checkpoint),
+            None => (None, Checkpoint::default()),
+        };
+        Ok(PartitionIngest { ingest: self, partition, checkpoint, version, cache: IdentityCache::default() })
+    }
+}
+
+/// An event, and the bytes that it was read from.
+struct Valid<'a> {
+    event: Event<'a>,
+    arrived_at: Timestamp,
+    bytes: &'a [u8],
+}
+
+/// An event on its way, with its place in the batch's answer.
+struct Landing<'a> {
+    event: Event<'a>,
+    arrived_at: Timestamp,
+    resolved: Resolved,
+    verdict: Verdict,
+}
+
+struct Refused<'a> {
+    offset: Offset,
+    arrived_at: Timestamp,
+    source: String,
+    bytes: &'a [u8],
+    rejection: Rejection,
+}
+
+impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Takes records in, in order. Those at or below the checkpoint are done with and passed over. `source` is the one of
+    /// plain records. After an error, nothing is lost: open the partition again and go on from its checkpoint.
+    pub async fn take_records(&mut self, records: &[Record], source: &str) -> Result<BatchReport, IngestError> {
+        let done = self.checkpoint.done;
+        let fresh: Vec<(&Record, Parts)> = records
+            .iter()
+            .filter(|record| done.is_none_or(|done| record.sequence > done))
+            .map(|record| (record, Parts::of(record)))
+            .collect();
+        let Some((last, _)) = fresh.last() else { return Ok(BatchReport::default()) };
+        let decoded = fresh.iter().flat_map(|(record, parts)| decode(record, parts, source)).collect();
+        self.take(decoded, last.sequence, fresh.len() as u64, false).await
+    }
+
+    /// Takes in what was decoded from `records` records, the last of which has the sequence number `through`. `closes`:
+    /// nothing comes after it.
+    pub async fn take(
+        &mut self,
+        decoded: Vec<Decoded<'_>>,
+        through: Sequence,
+        records: u64,
+        closes: bool,
+    ) -> Result<BatchReport, IngestError> {
+        let began = Instant::now();
+        let now = self.ingest.clock.now();
+        let reach = self.checkpoint.reach.map(|reach| Offset::new(reach, u32::MAX));
+        let fence = self.announce(through).await?;
+        let in_flight = Checkpoints::load(&self.ingest.state).await?;
+
+        let mut took = StageTimes { checkpoint: began.elapsed(), ..StageTimes::default() };
+        let received = decoded.len() as u64;
+        let began = Instant::now();
+        let (events, mut refused) = sort(decoded);
+        took.decode = began.elapsed();
+        let mut landing = self.resolve(events, fence, reach, &mut refused, &mut took.resolve).await?;
+        let began = Instant::now();
+        apply::apply(&self.ingest.state, &self.partition, &mut landing, &in_flight, now).await?;
+        took.apply = began.elapsed();
+
+        let duplicates = landing.iter().filter(|l| l.verdict == Verdict::Duplicate).count() as u64;
+        let counts = Counts {
+            records,
+            received,
+            accepted: landing.len() as u64 - duplicates,
+            quarantined: refused.len() as u64,
+            duplicates,
+        };
+        let mut reasons = std::collections::BTreeMap::new();
+        for refused in &refused {
+            *reasons.entry(refused.rejection.reason.as_str()).or_default() += 1;
+        }
+        let began = Instant::now();
+        let files = self.land(&landing, &refused, now).await?;
+        took.land = began.elapsed();
+        let (landed, began) = (files.len(), Instant::now());
+        self.finish(through, &counts, files, closes, now).await?;
+        took.checkpoint += began.elapsed();
+        Ok(BatchReport { counts, reasons, files: landed, took })
+    }
+
+    /// Says how far this batch may leave traces, before it leaves any. Whoever else works on the partition is fenced off:
+    /// the checkpoint's version is not the one that they know, and both their claims and their end of a batch depend on it.
+    async fn announce(&mut self, through: Sequence) -> Result<Version, IngestError> {
+        let reach = self.checkpoint.reach.max(Some(through));
+        let announced = Checkpoint { reach, ..self.checkpoint.clone() };
+        checkpoint::put(&self.ingest.state, &self.partition, &announced, self.version)
+            .await
+            .map_err(|error| self.fenced(error))?;
+        self.checkpoint = announced;
+        let version = self.version.map_or(1, |version| version + 1);
+        self.version = Some(version);
+        Ok(version)
+    }
+
+    async fn resolve<'a>(
+        &mut self,
+        events: Vec<Valid<'a>>,
+        fence: Version,
+        reach: Option<Offset>,
+        refused: &mut Vec<Refused<'a>>,
+        took: &mut Duration,
+    ) -> Result<Vec<Landing<'a>>, IngestError> {
+        let began = Instant::now();
+        let Ingest { state, rules, .. } = self.ingest;
+        let resolver = Resolver { state, rules, partition: &self.partition, fence, reach };
+        let (events, arrivals): (Vec<Event<'a>>, Vec<(Timestamp, &'a [u8])>) =
+            events.into_iter().map(|valid| (valid.event, (valid.arrived_at, valid.bytes))).unzip();
+        let outcomes = resolver.resolve(&events, &mut self.cache).await?;
+
+        let mut landing = Vec::with_capacity(events.len());
+        for ((event, (arrived_at, bytes)), outcome) in events.into_iter().zip(arrivals).zip(outcomes) {
+            match outcome {
+                Ok(resolved) => landing.push(Landing { event, arrived_at, resolved, verdict: Verdict::Accepted }),
+                Err(rejection) => refused.push(Refused {
+                    offset: event.offset,
+                    arrived_at,
+                    source: event.source.into_owned(),
+                    bytes,
+                    rejection,
+                }),
+            }
+        }
+        *took = began.elapsed();
+        Ok(landing)
+    }
+
+    async fn land(
+        &self,
+        landing: &[Landing<'_>],
+        refused: &[Refused<'_>],
+        now: Timestamp,
+    ) -> Result<Vec<(TableName, DataFile)>, IngestError> {
+        let land = land::Land { ingest: self.ingest, partition: &self.partition, now };
+        land.put(landing, refused).await
+    }
+
+    /// The batch's one transaction: the checkpoint moves, and the files go to the outbox.
+    async fn finish(
+        &mut self,
+        through: Sequence,
+        counts: &Counts,
+        files: Vec<(TableName, DataFile)>,
+        closes: bool,
+        now: Timestamp,
+    ) -> Result<(), IngestError> {
+        let mut finished = Checkpoint { done: Some(through), closed: closes, ..self.checkpoint.clone() };
+        finished.counts += *counts;
+        let mut writes = vec![checkpoint::write(&self.partition, &finished, self.version)];
+        for (table, file) in files {
+            let name = format!("{:013}-{:016x}", now.as_ms().max(0), self.ingest.clock.draw());
+            writes.push(OutboxEntry { name, partition: self.partition.clone(), file }.write(table));
+        }
+        self.ingest.state.commit(Transaction { writes, durable: true }).await.map_err(|error| self.fenced(error))?;
+        self.checkpoint = finished;
+        self.version = Some(self.version.map_or(1, |version| version + 1));
+        Ok(())
+    }
+
+    fn fenced(&self, error: PortError) -> IngestError {
+        if error.is_stale() { IngestError::Fenced(self.partition.clone()) } else { error.into() }
+    }
+}
+
+/// One bad record is a result, not a failure of the batch.
+fn sort<'a>(decoded: Vec<Decoded<'a>>) -> (Vec<Valid<'a>>, Vec<Refused<'a>>) {
+    let mut events = Vec::with_capacity(decoded.len());
+    let mut refused = Vec::new();
+    for Decoded { offset, arrived_at, source, bytes, event } in decoded {
+        match event.and_then(|raw| validate(&raw)) {
+            Ok(event) => events.push(Valid { event, arrived_at, bytes }),
+            Err(rejection) => {
+                refused.push(Refused { offset, arrived_at, source: source.into_owned(), bytes, rejection });
+            }
+        }
+    }
+    (events, refused)
+}
+
+/// A profile that the batch touched.
+fn touched(landing: &[Landing<'_>]) -> Vec<ProfileId> {
+    let mut seen = hashbrown::HashSet::new();
+    landing.iter().map(|l| l.resolved.profile).filter(|profile| seen.insert(*profile)).collect()
+}

@@ -1,0 +1,271 @@
+//! Land: the batch as files of the four tables, which nobody sees before they are committed.
+
+use std::collections::BTreeMap;
+
+use cdp_event::{Offset, PartitionId, Timestamp};
+use cdp_identity::{Edge, IdentitySet, ProfileId, SetItem};
+use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRows};
+use cdp_ports::{Chance, Clock, DataFile, Lake, State, TableName, Version};
+use cdp_profile::{Member, Person, Verdict};
+use hashbrown::{HashMap, HashSet};
+
+use super::{Ingest, IngestError, Landing, Refused, load_set, touched};
+use crate::keys::{member_key, set_key};
+
+/// Profiles of one read.
+const READ_AHEAD: usize = 500;
+
+pub(super) struct Land<'l, S, L, C> {
+    pub ingest: &'l Ingest<S, L, C>,
+    pub partition: &'l PartitionId,
+    pub now: Timestamp,
+}
+
+/// The sets that the batch touched, each once.
+#[derive(Default)]
+struct Sets {
+    by_root: BTreeMap<ProfileId, IdentitySet>,
+    roots: HashMap<ProfileId, ProfileId>,
+}
+
+impl Sets {
+    fn of(&self, profile: ProfileId) -> Option<&IdentitySet> {
+        self.by_root.get(self.roots.get(&profile)?)
+    }
+}
+
+impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
+    pub async fn put(
+        &self,
+        landing: &[Landing<'_>],
+        refused: &[Refused<'_>],
+    ) -> Result<Vec<(TableName, DataFile)>, IngestError> {
+        let mut files = Vec::new();
+        self.put_events(landing, &mut files).await?;
+        self.put_quarantine(refused, &mut files).await?;
+        let sets = self.sets_of(&touched(landing)).await?;
+        self.put_identity(landing, &sets, &mut files).await?;
+        self.put_profiles(landing, &sets, &mut files).await?;
+        Ok(files)
+    }
+
+    async fn put_events(
+        &self,
+        landing: &[Landing<'_>],
+        files: &mut Vec<(TableName, DataFile)>,
+    ) -> Result<(), IngestError> {
+        let mut days: BTreeMap<i32, (Timestamp, EventRows)> = BTreeMap::new();
+        for Landing { event, arrived_at, resolved, verdict } in landing {
+            if *verdict == Verdict::Duplicate {
+                continue;
+            }
+            let day = days.entry(arrived_at.days()).or_insert_with(|| (*arrived_at, EventRows::default()));
+            day.1.push(self.partition, event, resolved.profile);
+        }
+        for (_, (day, rows)) in days {
+            files.push(self.file(TableName::Events, day, rows.finish()?).await?);
+        }
+        Ok(())
+    }
+
+    async fn put_quarantine(
+        &self,
+        refused: &[Refused<'_>],
+        files: &mut Vec<(TableName, DataFile)>,
+    ) -> Result<(), IngestError> {
+        let mut days: BTreeMap<i32, (Timestamp, QuarantineRows)> = BTreeMap::new();
+        for Refused { offset, arrived_at, source, bytes, rejection } in refused {
+            let day = days.entry(arrived_at.days()).or_insert_with(|| (*arrived_at, QuarantineRows::default()));
+            day.1.push(self.partition, *offset, *arrived_at, source, rejection, bytes);
+        }
+        for (_, (day, rows)) in days {
+            files.push(self.file(TableName::Quarantine, day, rows.finish()?).await?);
+        }
+        Ok(())
+    }
+
+    async fn put_identity(
+        &self,
+        landing: &[Landing<'_>],
+        sets: &Sets,
+        files: &mut Vec<(TableName, DataFile)>,
+    ) -> Result<(), IngestError> {
+        let mut rows = IdentityRows::default();
+        for Landing { event, resolved, .. } in landing {
+            let mut push = |row: IdentityRow<'_>| {
+                let rules = self.ingest.rules.version().as_str();
+                rows.push(self.partition, event.offset, rules, &row);
+            };
+            let plain = |decision, profile| IdentityRow {
+                decided_at: event.received_at,
+                decision,
+                profile,
+                identifier: None,
+                other: None,
+                canonical: None,
+                revision: None,
+                rule: None,
+            };
+            for (identifier, profile) in &resolved.claims {
+                push(IdentityRow { identifier: Some(identifier), ..plain("claim", *profile) });
+            }
+            for Edge { one, other, through, .. } in &resolved.edges {
+                push(IdentityRow { identifier: Some(through), other: Some(*other), ..plain("edge", *one) });
+            }
+            for demotion in &resolved.demotions {
+                push(IdentityRow {
+                    identifier: Some(&demotion.identifier),
+                    other: demotion.claimed_by,
+                    rule: Some(&demotion.rule),
+                    ..plain("demoted", resolved.profile)
+                });
+            }
+            for identifier in &resolved.blocked {
+                push(IdentityRow {
+                    identifier: Some(identifier),
+                    rule: Some("blocked"),
+                    ..plain("blocked", resolved.profile)
+                });
+            }
+            if let Some(set) = sets.of(resolved.profile).filter(|_| !resolved.edges.is_empty()) {
+                for member in set.members() {
+                    let (canonical, revision) = (Some(set.root()), Some(as_i64(set.revision)));
+                    push(IdentityRow { canonical, revision, ..plain("canonical", *member) });
+                }
+            }
+        }
+        if !rows.is_empty() {
+            files.push(self.file(TableName::Identity, self.now, rows.finish()?).await?);
+        }
+        Ok(())
+    }
+
+    /// The persons that the batch touched, as they stand now. Two partitions that touch one person at a time each write a
+    /// row; the later read saw both, and has the higher revision.
+    async fn put_profiles(
+        &self,
+        landing: &[Landing<'_>],
+        sets: &Sets,
+        files: &mut Vec<(TableName, DataFile)>,
+    ) -> Result<(), IngestError> {
+        let Some(last) = landing.last().map(|l| l.event.offset) else { return Ok(()) };
+        let with_edges = landing.iter().filter(|l| !l.resolved.edges.is_empty());
+        let joined: HashSet<ProfileId> =
+            with_edges.filter_map(|l| sets.of(l.resolved.profile)).map(IdentitySet::root).collect();
+        let mut rows = ProfileRows::default();
+        let all: Vec<&IdentitySet> = sets.by_root.values().collect();
+        for some in all.chunks(READ_AHEAD) {
+            let members: Vec<ProfileId> = some.iter().flat_map(|set| set.members()).copied().collect();
+            let keys: Vec<_> = members.iter().map(|member| member_key(*member)).collect();
+            let mut found: HashMap<ProfileId, (Version, Member)> = HashMap::with_capacity(members.len());
+            for (member, item) in members.iter().zip(self.ingest.state.get(&keys).await?) {
+                if let Some(item) = item {
+                    found.insert(*member, (item.version, Member::decode(item.body)?));
+                }
+            }
+            for set in some {
+                self.push_person(set, &found, last, &mut rows);
+                if joined.contains(&set.root()) {
+                    self.push_absorbed(set, last, &mut rows);
+                }
+            }
+        }
+        files.push(self.file(TableName::Profiles, self.now, rows.finish()?).await?);
+        Ok(())
+    }
+
+    fn push_person(
+        &self,
+        set: &IdentitySet,
+        found: &HashMap<ProfileId, (Version, Member)>,
+        at: Offset,
+        rows: &mut ProfileRows,
+    ) {
+        let members: Vec<&(Version, Member)> = set.members().iter().filter_map(|member| found.get(member)).collect();
+        let writes: u64 = members.iter().map(|(version, _)| version).sum();
+        let person = Person::of(members.iter().map(|(_, member)| member));
+        let row = ProfileRow {
+            profile: set.root(),
+            revision: revision(set, writes),
+            merged_into: None,
+            first_seen: person.first_seen,
+            last_seen: person.last_seen,
+            events: person.events,
+            traits: &person.traits_json(),
+            identifiers: &identifiers_json(set),
+            counts: &serde_json::json!(person.counts).to_string(),
+            members: &members_json(set),
+            written_at: self.now,
+        };
+        rows.push(self.partition, at, &row);
+    }
+
+    /// A last row for each profile that is part of another now.
+    fn push_absorbed(&self, set: &IdentitySet, at: Offset, rows: &mut ProfileRows) {
+        for member in set.members().iter().filter(|member| **member != set.root()) {
+            let row = ProfileRow {
+                profile: *member,
+                revision: revision(set, 0),
+                merged_into: Some(set.root()),
+                first_seen: None,
+                last_seen: None,
+                events: 0,
+                traits: "{}",
+                identifiers: "[]",
+                counts: "{}",
+                members: "[]",
+                written_at: self.now,
+            };
+            rows.push(self.partition, at, &row);
+        }
+    }
+
+    /// The sets of `profiles` as they stand now.
+    async fn sets_of(&self, profiles: &[ProfileId]) -> Result<Sets, IngestError> {
+        let state = &self.ingest.state;
+        let mut sets = Sets::default();
+        for some in profiles.chunks(READ_AHEAD) {
+            let keys: Vec<_> = some.iter().map(|profile| set_key(*profile)).collect();
+            for (profile, item) in some.iter().zip(state.get(&keys).await?) {
+                let set = match item.map(|item| SetItem::decode(item.body)).transpose()? {
+                    Some(SetItem::Root(set)) => set,
+                    Some(SetItem::MergedInto(_)) | None => load_set(state, *profile).await?.1,
+                };
+                sets.roots.insert(*profile, set.root());
+                sets.by_root.insert(set.root(), set);
+            }
+        }
+        Ok(sets)
+    }
+
+    async fn file(
+        &self,
+        table: TableName,
+        day: Timestamp,
+        rows: arrow::record_batch::RecordBatch,
+    ) -> Result<(TableName, DataFile), IngestError> {
+        let partition = self.partition.as_str().replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
+        let name = format!("{partition}-{:016x}", self.ingest.clock.draw());
+        Ok((table, self.ingest.lake.put(table, &day.date(), &name, &rows).await?))
+    }
+}
+
+/// Grows at each change of the set, and between two of those at each change of a member.
+fn revision(set: &IdentitySet, writes: u64) -> i64 {
+    as_i64(set.revision.saturating_mul(1 << 32).saturating_add(writes.min((1 << 32) - 1)))
+}
+
+fn as_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn identifiers_json(set: &IdentitySet) -> String {
+    let held = set.held.iter().map(
+        |held| serde_json::json!({ "namespace": held.identifier.namespace.as_str(), "value": held.identifier.value }),
+    );
+    serde_json::Value::Array(held.collect()).to_string()
+}
+
+fn members_json(set: &IdentitySet) -> String {
+    serde_json::Value::Array(set.members().iter().map(|member| member.to_string().into()).collect()).to_string()
+}

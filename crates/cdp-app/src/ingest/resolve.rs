@@ -1,0 +1,434 @@
+//! Resolve: whose is each event? Claims and edges are made here, in transactions of at most 100 items, in event order.
+
+use cdp_event::{Event, Identifier, Offset, PartitionId, Reason, Rejection};
+use cdp_identity::{
+    BadItem, Candidate, Claim, Decision, Demotion, Edge, IdentitySet, Known, Occasion, ProfileId, Rules, SetItem,
+    decide,
+};
+use cdp_ports::{Condition, MAX_TRANSACTION_ITEMS, State, Transaction, Version, Write};
+use hashbrown::{HashMap, HashSet};
+
+use super::IngestError;
+use crate::checkpoint;
+use crate::keys::{checkpoint_key, claim_key, set_key};
+
+/// Above this many claims the cache starts afresh, so that memory is bounded: some 100 bytes a claim.
+const MAX_CACHED_CLAIMS: usize = 400_000;
+/// Keys of one read.
+const READ_AHEAD: usize = 1000;
+
+/// What identity said of one event.
+#[derive(Clone, Debug)]
+pub(super) struct Resolved {
+    pub profile: ProfileId,
+    pub claims: Vec<(Identifier<'static>, ProfileId)>,
+    pub edges: Vec<Edge>,
+    pub demotions: Vec<Demotion>,
+    pub blocked: Vec<Identifier<'static>>,
+}
+
+impl Resolved {
+    fn plain(profile: ProfileId, blocked: Vec<Identifier<'static>>) -> Self {
+        Self { profile, claims: vec![], edges: vec![], demotions: vec![], blocked }
+    }
+}
+
+/// What is known of State. A claim is true for ever. A set may be behind; whoever writes it finds out, and what it says of
+/// two profiles being one person, or of a limit being reached, stays true.
+#[derive(Default)]
+pub(super) struct IdentityCache {
+    claims: HashMap<Identifier<'static>, ProfileId>,
+    roots: HashMap<ProfileId, ProfileId>,
+    sets: HashMap<ProfileId, (Option<Version>, IdentitySet)>,
+}
+
+impl Known for IdentityCache {
+    fn set_of(&self, profile: ProfileId) -> Option<&IdentitySet> {
+        let root = self.roots.get(&profile)?;
+        self.sets.get(root).map(|(_, set)| set)
+    }
+}
+
+impl IdentityCache {
+    fn claimed_by<'a>(&self, identifier: &Identifier<'a>) -> Option<ProfileId> {
+        let claims: &HashMap<Identifier<'a>, ProfileId> = &self.claims;
+        claims.get(identifier).copied()
+    }
+
+    pub(super) fn root_of(&self, profile: ProfileId) -> Option<ProfileId> {
+        self.roots.get(&profile).copied()
+    }
+
+    fn know(&mut self, version: Option<Version>, set: IdentitySet) {
+        let root = set.root();
+        for member in set.members() {
+            self.roots.insert(*member, root);
+        }
+        self.sets.insert(root, (version, set));
+    }
+
+    fn forget_set(&mut self, root: ProfileId) {
+        if let Some((_, set)) = self.sets.remove(&root) {
+            for member in set.members() {
+                self.roots.remove(member);
+            }
+        }
+    }
+
+    fn keep_small(&mut self) {
+        if self.claims.len() > MAX_CACHED_CLAIMS {
+            *self = Self::default();
+        }
+    }
+}
+
+/// Writes of a run of events, not committed yet. The cache already shows them.
+#[derive(Default)]
+struct Staged {
+    claims: Vec<(Identifier<'static>, Claim)>,
+    /// For each root that changed: the version in State, and what is to stand there.
+    sets: HashMap<ProfileId, (Option<Version>, SetItem)>,
+}
+
+impl Staged {
+    fn items(&self) -> usize {
+        self.claims.len() + self.sets.len()
+    }
+
+    fn transaction(&self, fence: Write) -> Transaction {
+        let claims = self.claims.iter().map(|(identifier, claim)| Write::Put {
+            key: claim_key(identifier),
+            body: claim.encode(),
+            condition: Condition::Absent,
+        });
+        let sets = self.sets.iter().map(|(root, (version, item))| Write::Put {
+            key: set_key(*root),
+            body: item.encode(),
+            condition: version.map_or(Condition::Absent, Condition::At),
+        });
+        Transaction { writes: claims.chain(sets).chain([fence]).collect(), durable: false }
+    }
+}
+
+pub(super) struct Resolver<'r, S> {
+    pub state: &'r S,
+    pub rules: &'r Rules,
+    pub partition: &'r PartitionId,
+    /// The checkpoint's version while this worker has the partition.
+    pub fence: Version,
+    /// Events up to here may have been resolved before.
+    pub reach: Option<Offset>,
+}
+
+impl<S: State> Resolver<'_, S> {
+    /// One outcome for each event, in order. Repeatable: what an earlier delivery decided is found, not decided again.
+    pub async fn resolve(
+        &self,
+        events: &[Event<'_>],
+        cache: &mut IdentityCache,
+    ) -> Result<Vec<Result<Resolved, Rejection>>, IngestError> {
+        cache.keep_small();
+        let mut unclaimed = self.read_ahead(events, cache).await?;
+        let mut outcomes = Vec::with_capacity(events.len());
+        while outcomes.len() < events.len() {
+            let begun = outcomes.len();
+            let mut staged = Staged::default();
+            for event in &events[begun..] {
+                let outcome = self.resolve_one(event, cache, &mut unclaimed, &mut staged).await?;
+                let Some(outcome) = outcome else { break };
+                outcomes.push(outcome);
+            }
+            if staged.items() == 0 {
+                continue;
+            }
+            let fence = Write::Check { key: checkpoint_key(self.partition), condition: Condition::At(self.fence) };
+            match self.state.commit(staged.transaction(fence)).await {
+                Ok(()) => self.settle(staged, cache),
+                Err(error) if error.is_stale() => {
+                    self.check_fence().await?;
+                    self.unsettle(&staged, &events[begun..outcomes.len()], cache, &mut unclaimed);
+                    outcomes.truncate(begun);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// `None`: the transaction is full; commit it first.
+    async fn resolve_one(
+        &self,
+        event: &Event<'_>,
+        cache: &mut IdentityCache,
+        unclaimed: &mut HashSet<Identifier<'static>>,
+        staged: &mut Staged,
+    ) -> Result<Option<Result<Resolved, Rejection>>, IngestError> {
+        let mut blocked = Vec::new();
+        let mut candidates = Vec::with_capacity(event.identifiers.len());
+        for identifier in &event.identifiers {
+            match self.candidate(identifier, cache, unclaimed).await? {
+                Some(candidate) => candidates.push(candidate),
+                None => blocked.push(identifier.clone().into_owned()),
+            }
+        }
+        let alias = match &event.alias {
+            Some(identifier) => self.candidate(identifier, cache, unclaimed).await?,
+            None => None,
+        };
+        let returned = self.reach.is_some_and(|reach| event.offset <= reach);
+        if !returned
+            && alias.is_none()
+            && let Some(profile) = self.settled(&candidates, cache)
+        {
+            return Ok(Some(Ok(Resolved::plain(profile, blocked))));
+        }
+        if candidates.is_empty() {
+            let names = blocked.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let detail = format!("all identifiers are placeholders: {names}");
+            return Ok(Some(Err(Rejection::of("userId", Reason::BlockedIdentifiers, detail))));
+        }
+
+        let profiles: Vec<ProfileId> = candidates.iter().chain(&alias).filter_map(|c| c.claimed_by).collect();
+        self.load_sets(&profiles, cache).await?;
+        let occasion =
+            Occasion { partition: self.partition, offset: event.offset, at: event.received_at, source: &event.source };
+        let named: Vec<Identifier<'_>> = candidates.iter().chain(&alias).map(|c| c.identifier.clone()).collect();
+        let Some(decision) = decide(candidates, alias, cache, self.rules, occasion) else {
+            return Err(
+                BadItem::new("identity set", format!("a claim names a profile without one: {profiles:?}")).into()
+            );
+        };
+        // One item for the decision's own set, and one for the fence.
+        if staged.items() + decision.claims.len() + decision.absorbed.len() + 2 > MAX_TRANSACTION_ITEMS {
+            return Ok(None);
+        }
+        let mut resolved = Resolved { blocked, ..self.stage(decision, event.offset, cache, staged) };
+        if returned {
+            self.recall(&named, event.offset, cache, staged, &mut resolved).await?;
+        }
+        Ok(Some(Ok(resolved)))
+    }
+
+    async fn check_fence(&self) -> Result<(), IngestError> {
+        let current = checkpoint::load_versioned(self.state, self.partition).await?.map(|(version, _)| version);
+        if current == Some(self.fence) { Ok(()) } else { Err(IngestError::Fenced(self.partition.clone())) }
+    }
+
+    /// `None`: the value is blocked.
+    async fn candidate<'a>(
+        &self,
+        identifier: &Identifier<'a>,
+        cache: &mut IdentityCache,
+        unclaimed: &mut HashSet<Identifier<'static>>,
+    ) -> Result<Option<Candidate<'a>>, IngestError> {
+        let identifier = identifier.clone();
+        if let Some(profile) = cache.claimed_by(&identifier) {
+            return Ok(Some(Candidate { identifier, claimed_by: Some(profile) }));
+        }
+        if self.rules.is_blocked(&identifier) {
+            return Ok(None);
+        }
+        let known: &HashSet<Identifier<'a>> = unclaimed;
+        if !known.contains(&identifier) {
+            self.read_claims(std::slice::from_ref(&identifier), cache, unclaimed).await?;
+        }
+        let claimed_by = cache.claimed_by(&identifier);
+        Ok(Some(Candidate { identifier, claimed_by }))
+    }
+
+    /// The event's profile, when everything is claimed and known to be one person: nothing is left to decide.
+    fn settled(&self, candidates: &[Candidate<'_>], cache: &IdentityCache) -> Option<ProfileId> {
+        let rank = |c: &&Candidate<'_>| self.rules.priority(&c.identifier.namespace).0;
+        let first = candidates.iter().min_by_key(rank)?;
+        // Between namespaces of one rank, or values of one namespace, `decide` knows the order.
+        if candidates.iter().filter(|c| rank(c) == rank(&first)).count() > 1 {
+            return self.settled_in_full(candidates, cache);
+        }
+        self.are_one(candidates, first.claimed_by?, cache)
+    }
+
+    fn settled_in_full(&self, candidates: &[Candidate<'_>], cache: &IdentityCache) -> Option<ProfileId> {
+        let first =
+            candidates.iter().min_by_key(|c| (self.rules.priority(&c.identifier.namespace).0, &c.identifier))?;
+        self.are_one(candidates, first.claimed_by?, cache)
+    }
+
+    fn are_one(&self, candidates: &[Candidate<'_>], profile: ProfileId, cache: &IdentityCache) -> Option<ProfileId> {
+        let same = |other: ProfileId| {
+            other == profile || cache.root_of(other).is_some_and(|root| cache.root_of(profile) == Some(root))
+        };
+        candidates.iter().all(|c| c.claimed_by.is_some_and(same)).then_some(profile)
+    }
+
+    fn stage(&self, decision: Decision, offset: Offset, cache: &mut IdentityCache, staged: &mut Staged) -> Resolved {
+        for (identifier, profile) in &decision.claims {
+            cache.claims.insert(identifier.clone(), *profile);
+            let claim = Claim { profile: *profile, partition: self.partition.clone(), offset };
+            staged.claims.push((identifier.clone(), claim));
+        }
+        if let Some(set) = decision.set {
+            let root = set.root();
+            for absorbed in &decision.absorbed {
+                if let Some((version, _)) = cache.sets.remove(absorbed) {
+                    let base = staged.sets.get(absorbed).map_or(version, |(base, _)| *base);
+                    staged.sets.insert(*absorbed, (base, SetItem::MergedInto(root)));
+                }
+            }
+            let version = cache.sets.get(&root).and_then(|(version, _)| *version);
+            let base = staged.sets.get(&root).map_or(version, |(base, _)| *base);
+            staged.sets.insert(root, (base, SetItem::Root(set.clone())));
+            cache.know(version, set);
+        }
+        Resolved {
+            profile: decision.profile,
+            claims: decision.claims,
+            edges: decision.edges,
+            demotions: decision.demotions,
+            blocked: vec![],
+        }
+    }
+
+    /// What an earlier delivery of this very event claimed and joined belongs to its outcome.
+    async fn recall(
+        &self,
+        named: &[Identifier<'_>],
+        offset: Offset,
+        cache: &IdentityCache,
+        staged: &Staged,
+        resolved: &mut Resolved,
+    ) -> Result<(), IngestError> {
+        let staged: HashSet<&Identifier<'_>> = staged.claims.iter().map(|(identifier, _)| identifier).collect();
+        let claimed: Vec<&Identifier<'_>> = named.iter().filter(|identifier| !staged.contains(identifier)).collect();
+        let keys: Vec<_> = claimed.iter().map(|identifier| claim_key(identifier)).collect();
+        for (identifier, item) in claimed.into_iter().zip(self.state.get(&keys).await?) {
+            let Some(item) = item else { continue };
+            let claim = Claim::decode(item.body)?;
+            if claim.partition == *self.partition && claim.offset == offset {
+                resolved.claims.push((identifier.clone().into_owned(), claim.profile));
+            }
+        }
+        if let Some(set) = cache.set_of(resolved.profile) {
+            let ours = |edge: &&Edge| edge.partition == *self.partition && edge.offset == offset;
+            let earlier = set.edges.iter().filter(ours).filter(|edge| !resolved.edges.contains(edge));
+            let earlier: Vec<Edge> = earlier.cloned().collect();
+            resolved.edges.extend(earlier);
+        }
+        Ok(())
+    }
+
+    fn settle(&self, staged: Staged, cache: &mut IdentityCache) {
+        for (root, (base, item)) in staged.sets {
+            match item {
+                SetItem::Root(_) => {
+                    if let Some((version, _)) = cache.sets.get_mut(&root) {
+                        *version = Some(base.map_or(1, |base| base + 1));
+                    }
+                }
+                SetItem::MergedInto(_) => cache.forget_absorbed(root),
+            }
+        }
+    }
+
+    /// Somebody else came first: what we had staged is not so, and what we had read is not the newest.
+    fn unsettle(
+        &self,
+        staged: &Staged,
+        events: &[Event<'_>],
+        cache: &mut IdentityCache,
+        unclaimed: &mut HashSet<Identifier<'static>>,
+    ) {
+        for (identifier, _) in &staged.claims {
+            cache.claims.remove(identifier);
+        }
+        for (root, (_, item)) in &staged.sets {
+            if let SetItem::Root(set) = item {
+                for member in set.members() {
+                    cache.roots.remove(member);
+                }
+            }
+            cache.roots.remove(root);
+            cache.forget_set(*root);
+        }
+        for identifier in events.iter().flat_map(|event| event.identifiers.iter().chain(&event.alias)) {
+            let known: &mut HashSet<Identifier<'static>> = unclaimed;
+            known.remove(&identifier.clone().into_owned());
+        }
+    }
+
+    /// Reads what the events name and the cache lacks. Returns the identifiers that nobody has claimed yet.
+    async fn read_ahead(
+        &self,
+        events: &[Event<'_>],
+        cache: &mut IdentityCache,
+    ) -> Result<HashSet<Identifier<'static>>, IngestError> {
+        let mut wanted: HashSet<Identifier<'_>> = HashSet::new();
+        for identifier in events.iter().flat_map(|event| event.identifiers.iter().chain(&event.alias)) {
+            if cache.claimed_by(identifier).is_none() && !wanted.contains(identifier) {
+                wanted.insert(identifier.clone());
+            }
+        }
+        let wanted: Vec<Identifier<'_>> = wanted.into_iter().filter(|id| !self.rules.is_blocked(id)).collect();
+        let mut unclaimed = HashSet::with_capacity(wanted.len());
+        for some in wanted.chunks(READ_AHEAD) {
+            self.read_claims(some, cache, &mut unclaimed).await?;
+        }
+        Ok(unclaimed)
+    }
+
+    async fn read_claims(
+        &self,
+        identifiers: &[Identifier<'_>],
+        cache: &mut IdentityCache,
+        unclaimed: &mut HashSet<Identifier<'static>>,
+    ) -> Result<(), IngestError> {
+        let keys: Vec<_> = identifiers.iter().map(claim_key).collect();
+        for (identifier, item) in identifiers.iter().zip(self.state.get(&keys).await?) {
+            let identifier = identifier.clone().into_owned();
+            match item {
+                Some(item) => {
+                    cache.claims.insert(identifier, Claim::decode(item.body)?.profile);
+                }
+                None => {
+                    unclaimed.insert(identifier);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The sets of `profiles`, found by following each profile to its root.
+    async fn load_sets(&self, profiles: &[ProfileId], cache: &mut IdentityCache) -> Result<(), IngestError> {
+        for profile in profiles {
+            if cache.set_of(*profile).is_none() {
+                let (version, set) = load_set(self.state, *profile).await?;
+                cache.know(Some(version), set);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl IdentityCache {
+    fn forget_absorbed(&mut self, root: ProfileId) {
+        self.sets.remove(&root);
+    }
+}
+
+/// The set that `profile` belongs to, and the version of its item.
+pub(crate) async fn load_set(state: &impl State, profile: ProfileId) -> Result<(Version, IdentitySet), IngestError> {
+    let mut at = profile;
+    loop {
+        let found = state.get(&[set_key(at)]).await?.pop().flatten();
+        let item = found.ok_or_else(|| BadItem::new("identity set", format!("{at} has none")))?;
+        match SetItem::decode(item.body)? {
+            SetItem::Root(set) => return Ok((item.version, set)),
+            // A root is always smaller than what it absorbed, so this ends.
+            SetItem::MergedInto(root) if root < at => at = root,
+            SetItem::MergedInto(root) => {
+                return Err(
+                    BadItem::new("identity set", format!("{at} was merged into {root}, which is not older")).into()
+                );
+            }
+        }
+    }
+}

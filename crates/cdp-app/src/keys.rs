@@ -1,0 +1,32 @@
+//! Where things stand in State.
+
+use cdp_event::{Identifier, PartitionId};
+use cdp_identity::ProfileId;
+use cdp_ports::{Key, TableName};
+
+pub fn claim_key(identifier: &Identifier<'_>) -> Key {
+    Key::new(format!("id/{}/{}", identifier.namespace, identifier.value), "claim")
+}
+
+pub fn set_key(profile: ProfileId) -> Key {
+    Key::new(format!("profile/{profile}"), "set")
+}
+
+pub fn member_key(profile: ProfileId) -> Key {
+    Key::new(format!("profile/{profile}"), "member")
+}
+
+/// All checkpoints stand together, so that one query tells what is in flight.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+
+pub(crate) fn checkpoint_key(partition: &PartitionId) -> Key {
+    Key::new(CHECKPOINTS, partition.as_str())
+}
+
+pub(crate) fn outbox_partition(table: TableName) -> String {
+    format!("outbox/{table}")
+}
+
+pub(crate) fn plan_key(table: TableName) -> Key {
+    Key::new(format!("plan/{table}"), "current")
+}

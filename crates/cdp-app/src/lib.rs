@@ -1,0 +1,27 @@
+//! The use cases: the same for a shard and for a file, on one machine and on AWS, in earnest and in the simulator.
+
+mod keys;
+
+mod checkpoint;
+mod outbox;
+
+mod ingest;
+
+mod commit;
+
+mod lookup;
+mod verify;
+
+#[cfg(test)]
+mod small_platform;
+
+pub use checkpoint::{Checkpoint, Checkpoints, Counts};
+pub use commit::{CommitError, Committed, Committer};
+pub use ingest::{BatchReport, Ingest, IngestError, PartitionIngest, StageTimes};
+pub use keys::{claim_key, member_key, set_key};
+pub use lookup::{Found, Lookup, LookupError, NotAProfileName, ProfileName};
+pub use outbox::{OutboxEntry, waiting_files};
+pub use verify::{
+    Check, ClaimCount, ProfileCount, RecordCount, RepeatedPosition, TableFacts, Verification, Verify, VerifyError,
+    sql as verify_sql,
+};

@@ -1,0 +1,209 @@
+//! Lookup: from a name to the person. Two reads of State where the person is one profile, three where it is several, and
+//! one more for each merge between the profile that was named and its root.
+
+use std::str::FromStr;
+
+use cdp_event::{Identifier, Namespace, NotANamespace, NotAnIdentifier};
+use cdp_identity::{BadItem, Claim, IdentitySet, NotAProfileId, ProfileId, SetItem};
+use cdp_ports::{Item, Key, PortError, State};
+use cdp_profile::{Member, Person};
+
+use crate::keys::{claim_key, member_key, set_key};
+
+/// Who is meant: `NAMESPACE:VALUE`, or the id of any of the person's profiles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProfileName<'a> {
+    Identifier(Identifier<'a>),
+    Profile(ProfileId),
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum NotAProfileName {
+    #[error("it has no `:`; write NAMESPACE:VALUE, such as user_id:42, or a profile's id, such as prf_…")]
+    NoNamespace,
+    #[error(transparent)]
+    Namespace(#[from] NotANamespace),
+    #[error("its value can't be an identifier's: {0}")]
+    Value(#[from] NotAnIdentifier),
+    #[error(transparent)]
+    Profile(#[from] NotAProfileId),
+}
+
+impl<'a> ProfileName<'a> {
+    pub fn parse(text: &'a str) -> Result<Self, NotAProfileName> {
+        match text.split_once(':') {
+            Some((namespace, value)) => Ok(Self::Identifier(Identifier::new(Namespace::from_str(namespace)?, value)?)),
+            None if text.starts_with("prf_") => Ok(Self::Profile(text.parse()?)),
+            None => Err(NotAProfileName::NoNamespace),
+        }
+    }
+}
+
+/// A person, and what it was folded from.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub set: IdentitySet,
+    /// In the order of the set. One that no event was applied to yet is not among them.
+    pub members: Vec<Member>,
+    pub person: Person,
+    /// How often the members were written. With the set's revision it tells whether anything has changed.
+    pub writes: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error("{0}; restore State from its backup")]
+    Stored(#[from] BadItem),
+}
+
+/// The use case and its port.
+#[derive(Debug)]
+pub struct Lookup<'s, S> {
+    pub state: &'s S,
+}
+
+impl<S: State> Lookup<'_, S> {
+    /// `None`: nobody has that identifier, or there is no such profile.
+    pub async fn find(&self, name: &ProfileName<'_>) -> Result<Option<Found>, LookupError> {
+        match name {
+            ProfileName::Profile(profile) => self.find_profile(*profile).await,
+            ProfileName::Identifier(identifier) => {
+                let [claim] = self.read([claim_key(identifier)]).await?;
+                let Some(claim) = claim else { return Ok(None) };
+                let profile = Claim::decode(claim.body)?.profile;
+                let found = self.find_profile(profile).await?;
+                // A claim and its profile's set are written in one transaction.
+                found.map(Some).ok_or_else(|| BadItem::new("identity set", format!("{profile} has none")).into())
+            }
+        }
+    }
+
+    async fn find_profile(&self, profile: ProfileId) -> Result<Option<Found>, LookupError> {
+        let mut at = profile;
+        loop {
+            // The member is read along with the set: a person is one profile far more often than not.
+            let [set, member] = self.read([set_key(at), member_key(at)]).await?;
+            let Some(set) = set else { return Ok(None) };
+            match SetItem::decode(set.body)? {
+                SetItem::Root(set) => return self.gather(set, member).await.map(Some),
+                // A root is always smaller than what it absorbed, so this ends.
+                SetItem::MergedInto(root) if root < at => at = root,
+                SetItem::MergedInto(root) => {
+                    return Err(BadItem::new(
+                        "identity set",
+                        format!("{at} was merged into {root}, which is not older"),
+                    )
+                    .into());
+                }
+            }
+        }
+    }
+
+    async fn gather(&self, set: IdentitySet, root: Option<Item>) -> Result<Found, LookupError> {
+        let keys: Vec<Key> = set.members().iter().skip(1).map(|member| member_key(*member)).collect();
+        let others = if keys.is_empty() { vec![] } else { self.state.get(&keys).await? };
+        let mut members = Vec::with_capacity(set.members().len());
+        let mut writes = 0;
+        for item in root.into_iter().chain(others.into_iter().flatten()) {
+            writes += item.version;
+            members.push(Member::decode(item.body)?);
+        }
+        let person = Person::of(&members);
+        Ok(Found { set, members, person, writes })
+    }
+
+    async fn read<const N: usize>(&self, keys: [Key; N]) -> Result<[Option<Item>; N], LookupError> {
+        let mut items = self.state.get(&keys).await?.into_iter();
+        Ok(std::array::from_fn(|_| items.next().flatten()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use cdp_ports::{PortResult, Transaction};
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::small_platform::platform;
+
+    /// Counts the reads.
+    struct Counted<S>(S, AtomicUsize);
+
+    impl<S: State> State for Counted<S> {
+        async fn get(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.get(keys).await
+        }
+
+        async fn query(
+            &self,
+            partition: &str,
+            prefix: &str,
+            after: Option<&str>,
+            limit: usize,
+        ) -> PortResult<Vec<Item>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.query(partition, prefix, after, limit).await
+        }
+
+        async fn commit(&self, transaction: Transaction) -> PortResult<()> {
+            self.0.commit(transaction).await
+        }
+    }
+
+    #[test]
+    fn a_person_is_found_in_few_reads() {
+        let state = Counted(platform().state, AtomicUsize::new(0));
+        let find = |name: &str| {
+            let name = ProfileName::parse(name).expect("a name");
+            let found = block_on(Lookup { state: &state }.find(&name)).expect("memory");
+            (found.map(|found| (found.members.len(), found.person.events)), state.1.swap(0, Ordering::Relaxed))
+        };
+        for (name, person, reads) in [
+            ("user_id:nobody", None, 1),
+            ("user_id:joe", Some((1, 1)), 2),
+            ("user_id:jane", Some((2, 5)), 3),
+            ("email:J@x.org", Some((2, 5)), 3),
+            ("anonymous_id:laptop", Some((2, 5)), 4),
+            ("prf_00000000000000000000000000", None, 1),
+        ] {
+            assert_eq!(find(name), (person, reads), "{name}");
+        }
+    }
+
+    #[test]
+    fn any_profile_of_a_person_names_the_person() {
+        let state = platform().state;
+        let find =
+            |name: &ProfileName<'_>| block_on(Lookup { state: &state }.find(name)).expect("memory").expect("found");
+        let jane = find(&ProfileName::parse("user_id:jane").expect("a name"));
+        for member in jane.set.members() {
+            let found = find(&ProfileName::Profile(*member));
+            assert_eq!((&found.set, &found.person, found.writes), (&jane.set, &jane.person, jane.writes));
+        }
+    }
+
+    #[test]
+    fn a_name_is_an_identifier_or_a_profile_id() {
+        for (text, expected) in [
+            ("user_id:a:b", "user_id:a:b"),
+            ("email: J@X.org ", "email:j@x.org"),
+            ("prf_00000000000000000000000000", "prf_00000000000000000000000000"),
+            ("prf_0", "not a profile id"),
+            ("jane", "NAMESPACE:VALUE"),
+            ("User:jane", "not a namespace"),
+            ("user_id:", "empty"),
+        ] {
+            let read = match ProfileName::parse(text) {
+                Ok(ProfileName::Identifier(identifier)) => identifier.to_string(),
+                Ok(ProfileName::Profile(profile)) => profile.to_string(),
+                Err(error) => error.to_string(),
+            };
+            assert!(read.contains(expected), "{text}: {read}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The commands, each in a file of its own: its arguments, and what it does with them.
+
+mod init;
+mod up;
+
+mod profile;
+mod query;
+
+mod quarantine;
+mod verify;
+
+mod check;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::bench;
+use crate::fault::Fault;
+use crate::tracing_setup::LogFormat;
+
+/// A customer data platform on one machine: events in by HTTP, stream or file, people and tables out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cdp",
+    version,
+    after_help = "Begin with:\n  cdp init shop\n  cdp up --dir shop\n\n\
+    Exit codes: 0 fine, 1 the answer is no, 2 the command or the configuration is wrong, 3 unavailable."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// How log lines are written to stderr; RUST_LOG chooses which.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Init(init::Init),
+    Up(up::Up),
+    Profile(profile::Profile),
+    Query(query::Query),
+    #[command(subcommand)]
+    Quarantine(quarantine::Quarantine),
+    Verify(verify::Verify),
+    Check(check::Check),
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+/// The deployment that a command is about.
+#[derive(Debug, Args)]
+pub struct Dir {
+    /// The deployment's folder.
+    #[arg(long, default_value = ".", env = "CDP_DIR")]
+    pub dir: PathBuf,
+}
+
+impl Command {
+    pub fn run(self) -> Result<(), Fault> {
+        match self {
+            Self::Init(command) => command.run(),
+            Self::Up(command) => command.run(),
+            Self::Profile(command) => command.run(),
+            Self::Query(command) => command.run(),
+            Self::Quarantine(command) => command.run(),
+            Self::Verify(command) => command.run(),
+            Self::Check(command) => command.run(),
+            Self::Bench(command) => command.run(),
+        }
+    }
+}
+
+/// Runs what waits for others: one answer, so one thread.
+fn wait_for<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(work)
+}

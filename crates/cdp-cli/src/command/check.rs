@@ -1,0 +1,42 @@
+use cdp_local::Deployment;
+use clap::Args;
+use serde_json::Value;
+
+use super::Dir;
+use crate::fault::Fault;
+use crate::output::{Format, Rows};
+
+/// Tells whether a deployment's settings and secrets are sound, and what they come to.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cdp check --dir shop\n\nExits with 1 when they are not sound.")]
+pub struct Check {
+    #[command(flatten)]
+    at: Dir,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Check {
+    pub fn run(self) -> Result<(), Fault> {
+        let deployment = Deployment::open(&self.at.dir).map_err(Fault::no)?;
+        let settings = &deployment.settings;
+        let mut rows = Rows::new(&["what", "name", "setting"]);
+        let mut told = |what: &str, name: &str, setting: String| {
+            rows.push([what, name, &setting].map(Value::from));
+        };
+        told("stream", &settings.stream.name, format!("{} shards", settings.stream.shards));
+        for (name, source) in &settings.api {
+            let rate = source.events_per_second.map_or("any rate".to_owned(), |rate| format!("{rate} events/s"));
+            told("api source", name, rate);
+        }
+        for (name, source) in &settings.drops {
+            let mapping = if source.mapping.is_some() { "mapped columns" } else { "Segment-shaped rows" };
+            told("drop source", name, mapping.to_owned());
+        }
+        told("identity rules", deployment.rules.version().as_str(), String::new());
+        for token in &deployment.secrets.api_tokens {
+            told("token", &token.name, token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", "));
+        }
+        Ok(rows.print(self.format)?)
+    }
+}

@@ -1,0 +1,148 @@
+use std::io::Write;
+
+use arrow::array::{Array, AsArray};
+use cdp_local::{Deployment, Door, Query as Lake};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::query::push;
+use super::{Dir, wait_for};
+use crate::fault::Fault;
+use crate::output::{Format, Rows};
+
+/// Records that were refused: what, why, and their bytes.
+#[derive(Debug, Subcommand)]
+pub enum Quarantine {
+    List(List),
+    Show(Show),
+    Replay(Replay),
+}
+
+impl Quarantine {
+    pub fn run(self) -> Result<(), Fault> {
+        match self {
+            Self::List(command) => command.run(),
+            Self::Show(command) => command.run(),
+            Self::Replay(command) => command.run(),
+        }
+    }
+}
+
+/// Lists refused records, the newest first.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cdp quarantine list --dir shop --reason no_identifier")]
+pub struct List {
+    #[command(flatten)]
+    at: Dir,
+    #[arg(long)]
+    reason: Option<String>,
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+fn ask(
+    dir: &std::path::Path,
+    statement: &str,
+) -> Result<(arrow::datatypes::SchemaRef, Vec<arrow::record_batch::RecordBatch>), Fault> {
+    let deployment = Deployment::open(dir)?;
+    wait_for(async {
+        let lake = Lake::open(&deployment.lake()).map_err(Fault::unavailable)?;
+        lake.sql(statement).await.map_err(Fault::wrong)
+    })
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+impl List {
+    fn run(self) -> Result<(), Fault> {
+        let wanted =
+            self.reason.as_deref().map(|reason| format!("where reason = {}", quoted(reason))).unwrap_or_default();
+        let statement = format!(
+            "select partition || '@' || sequence || '.' || cast(sub as varchar) as position, received_at, source, reason, \
+             field, detail, remedy from quarantine {wanted} order by received_at desc limit {}",
+            self.limit
+        );
+        let (schema, batches) = ask(&self.at.dir, &statement)?;
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let mut rows = Rows::new(&names);
+        for batch in &batches {
+            push(&mut rows, batch).map_err(Fault::unavailable)?;
+        }
+        Ok(rows.print(self.format)?)
+    }
+}
+
+/// Writes a refused record's bytes to stdout, just as they came.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cdp quarantine show --dir shop shardId-000000000000@17.0")]
+pub struct Show {
+    /// As `cdp quarantine list` prints it.
+    position: String,
+    #[command(flatten)]
+    at: Dir,
+}
+
+impl Show {
+    fn run(self) -> Result<(), Fault> {
+        let place = self.position.rsplit_once('@').and_then(|(partition, offset)| {
+            let (sequence, sub) = offset.split_once('.')?;
+            Some((partition, sequence, sub.parse::<i32>().ok()?))
+        });
+        let Some((partition, sequence, sub)) = place else {
+            return Err(Fault::wrong(format!("{:?} is no position; `cdp quarantine list` prints them", self.position)));
+        };
+        let statement = format!(
+            "select bytes from quarantine where partition = {} and sequence = {} and sub = {sub}",
+            quoted(partition),
+            quoted(sequence)
+        );
+        let (_, batches) = ask(&self.at.dir, &statement)?;
+        let bytes = batches.iter().find(|batch| batch.num_rows() > 0).and_then(|batch| {
+            let column = batch.columns().first()?;
+            column.as_binary_opt::<i32>().filter(|column| !column.is_empty()).map(|column| column.value(0).to_vec())
+        });
+        let bytes = bytes.ok_or_else(|| Fault::no(format!("nothing was refused at {}", self.position)))?;
+        Ok(std::io::stdout().lock().write_all(&bytes)?)
+    }
+}
+
+/// Sends refused records through the stream again, each at most once: after the rules or the platform have changed.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  cdp quarantine replay --dir shop --reason blocked_identifiers --since 2026-01-31T00:00:00Z"
+)]
+pub struct Replay {
+    #[command(flatten)]
+    at: Dir,
+    #[arg(long)]
+    reason: Option<String>,
+    #[arg(long)]
+    source: Option<String>,
+    /// ISO 8601.
+    #[arg(long)]
+    since: Option<String>,
+}
+
+impl Replay {
+    fn run(self) -> Result<(), Fault> {
+        let choice = json!({ "reason": self.reason, "source": self.source, "since": self.since });
+        let answer = wait_for(async {
+            Ok(Door::open(&self.at.dir).await?.post("/v1/admin/quarantine/replay", &choice).await?)
+        })?;
+        let body: Value = serde_json::from_slice(&answer.body).map_err(Fault::unavailable)?;
+        if !answer.status.is_success() {
+            let message = body["message"].as_str().unwrap_or("no reason given").to_owned();
+            return Err(if answer.status.is_client_error() {
+                Fault::wrong(message)
+            } else {
+                Fault::unavailable(message)
+            });
+        }
+        println!("{} replayed, {} had been replayed before", body["replayed"], body["passed_over"]);
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! Why a command did not do what it was asked for, as an exit code that scripts can use and a line that people can.
+
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+
+use cdp_local::{DeploymentError, DoorError, OpenError, UpError};
+
+#[derive(Debug)]
+pub enum Fault {
+    /// 1: the answer is no. What was asked for is not there, or does not hold.
+    No(String),
+    /// 2: the command or the configuration is wrong.
+    Wrong(String),
+    /// 3: it may work later, or elsewhere.
+    Unavailable(String),
+    /// The reader of our output has enough (`cdp query … | head`): no fault of anybody.
+    NobodyReads,
+}
+
+impl Fault {
+    pub fn no(what: impl Display) -> Self {
+        Self::No(what.to_string())
+    }
+
+    pub fn wrong(what: impl Display) -> Self {
+        Self::Wrong(what.to_string())
+    }
+
+    pub fn unavailable(what: impl Display) -> Self {
+        Self::Unavailable(what.to_string())
+    }
+
+    pub fn report(&self) -> ExitCode {
+        let (code, message) = match self {
+            Self::No(message) => (1, message),
+            Self::Wrong(message) => (2, message),
+            Self::Unavailable(message) => (3, message),
+            Self::NobodyReads => return ExitCode::SUCCESS,
+        };
+        if !message.is_empty() {
+            eprintln!("cdp: {message}");
+        }
+        ExitCode::from(code)
+    }
+}
+
+impl From<DeploymentError> for Fault {
+    fn from(error: DeploymentError) -> Self {
+        match error {
+            DeploymentError::InUse { .. } | DeploymentError::Locked(_) => Self::unavailable(error),
+            DeploymentError::NoDeployment(_)
+            | DeploymentError::AlreadyThere(_)
+            | DeploymentError::Io { .. }
+            | DeploymentError::Syntax { .. }
+            | DeploymentError::Setting { .. }
+            | DeploymentError::OpenSecrets(_) => Self::wrong(error),
+        }
+    }
+}
+
+impl From<OpenError> for Fault {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Front(_) | OpenError::Token(_) => Self::wrong(error),
+            OpenError::Port(_) => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<DoorError> for Fault {
+    fn from(error: DoorError) -> Self {
+        match error {
+            DoorError::Deployment(error) => error.into(),
+            DoorError::Open(error) => error.into(),
+            DoorError::NoToken | DoorError::Path(..) => Self::wrong(error),
+            DoorError::NoAnswer { .. } | DoorError::BrokenAnswer(_) => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<UpError> for Fault {
+    fn from(error: UpError) -> Self {
+        match error {
+            UpError::Deployment(error) => error.into(),
+            UpError::Open(error) => error.into(),
+            UpError::Listen { .. }
+            | UpError::Process(_)
+            | UpError::Metrics(_)
+            | UpError::Stream(_)
+            | UpError::Stopped { .. } => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::NobodyReads } else { Self::unavailable(error) }
+    }
+}

@@ -1,0 +1,80 @@
+//! Takes records out of their wrappings: KPL aggregates into their user records, envelopes off each event.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::{Envelope, Offset, RawEvent, Record, Rejection, Timestamp, deaggregate};
+
+/// A record's parts: itself, or the user records of a KPL aggregate.
+pub struct Parts {
+    parts: Vec<Bytes>,
+    aggregated: bool,
+}
+
+/// What one part of a record, or one row of a file, holds. What is rejected still has its place and its bytes.
+pub struct Decoded<'a> {
+    pub offset: Offset,
+    /// When the platform took it in; its date is the table's partition.
+    pub arrived_at: Timestamp,
+    pub source: Cow<'a, str>,
+    /// As they came, for quarantine.
+    pub bytes: &'a [u8],
+    pub event: Result<RawEvent<'a>, Rejection>,
+}
+
+impl Parts {
+    pub fn of(record: &Record) -> Self {
+        match deaggregate(&record.data) {
+            Some(parts) if !parts.is_empty() => Self { parts, aggregated: true },
+            Some(_) | None => Self { parts: vec![record.data.clone()], aggregated: false },
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    pub fn is_aggregated(&self) -> bool {
+        self.aggregated
+    }
+}
+
+/// The events of a record whose parts are `parts`. Plain records come from `source`; an envelope names its own.
+pub fn decode<'a>(record: &Record, parts: &'a Parts, source: &'a str) -> impl Iterator<Item = Decoded<'a>> {
+    let (sequence, arrived_at) = (record.sequence, record.arrived_at);
+    parts.parts.iter().zip(0u32..).map(move |(bytes, sub)| {
+        let offset = Offset::new(sequence, sub);
+        let plain = RawEvent {
+            offset,
+            source: Cow::Borrowed(source),
+            received_at: arrived_at,
+            sent_at: None,
+            kind: None,
+            context: None,
+            bytes,
+        };
+        let event = match Envelope::unwrap(bytes) {
+            None => Ok(plain),
+            Some(Ok((envelope, bytes))) => Ok(RawEvent {
+                source: Cow::Owned(envelope.source),
+                received_at: envelope.received_at,
+                sent_at: envelope.sent_at,
+                kind: envelope.kind,
+                context: envelope.context.map(Cow::Owned),
+                bytes,
+                ..plain
+            }),
+            Some(Err(rejection)) => Err(rejection),
+        };
+        let (source, bytes) = match &event {
+            Ok(raw) => (raw.source.clone(), raw.bytes),
+            Err(_) => (Cow::Borrowed(source), &**bytes),
+        };
+        Decoded { offset, arrived_at, source, bytes, event }
+    })
+}

@@ -1,0 +1,124 @@
+//! What `collect` adds to an event on its way through the stream: who sent it, when, and what its request shared.
+//!
+//! An envelope is the magic bytes `C1 63 64 70`, the header's length (u32, little endian), the header (protobuf), and the
+//! event's bytes just as they came. The first byte is no UTF-8, so no plain event is taken for an envelope.
+
+use prost::Message;
+
+use crate::{EventKind, Reason, Rejection, Timestamp};
+
+const MAGIC: [u8; 4] = [0xC1, b'c', b'd', b'p'];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    pub source: String,
+    pub received_at: Timestamp,
+    pub sent_at: Option<Timestamp>,
+    pub kind: Option<EventKind>,
+    /// A JSON object that the event's own context is laid over.
+    pub context: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Header {
+    #[prost(string, tag = "1")]
+    source: String,
+    #[prost(sint64, tag = "2")]
+    received_at_ms: i64,
+    #[prost(sint64, optional, tag = "3")]
+    sent_at_ms: Option<i64>,
+    #[prost(string, optional, tag = "4")]
+    kind: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    context: Option<String>,
+}
+
+impl Envelope {
+    pub fn wrap(&self, event: &[u8]) -> Vec<u8> {
+        let header = Header::from(self);
+        let length = header.encoded_len();
+        let mut wrapped = Vec::with_capacity(MAGIC.len() + 4 + length + event.len());
+        wrapped.extend_from_slice(&MAGIC);
+        wrapped.extend_from_slice(&(length as u32).to_le_bytes());
+        header.encode_raw(&mut wrapped);
+        wrapped.extend_from_slice(event);
+        wrapped
+    }
+
+    /// `None` when `bytes` do not begin as an envelope does.
+    pub fn unwrap(bytes: &[u8]) -> Option<Result<(Self, &[u8]), Rejection>> {
+        let wrapped = bytes.strip_prefix(&MAGIC)?;
+        let broken = || Rejection::new(Reason::BadEnvelope, "the envelope's header can't be read");
+        let parts = wrapped
+            .split_first_chunk::<4>()
+            .and_then(|(length, rest)| rest.split_at_checked(u32::from_le_bytes(*length) as usize));
+        let Some((header, event)) = parts else { return Some(Err(broken())) };
+        let envelope = Header::decode(header).map(Self::from).map_err(|_| broken());
+        Some(envelope.and_then(|envelope| {
+            if envelope.received_at.is_in_range() { Ok((envelope, event)) } else { Err(never_received()) }
+        }))
+    }
+}
+
+fn never_received() -> Rejection {
+    Rejection::new(Reason::BadEnvelope, "the envelope's time of receipt is out of range")
+}
+
+impl From<&Envelope> for Header {
+    fn from(envelope: &Envelope) -> Self {
+        Self {
+            source: envelope.source.clone(),
+            received_at_ms: envelope.received_at.as_ms(),
+            sent_at_ms: envelope.sent_at.map(Timestamp::as_ms),
+            kind: envelope.kind.map(|kind| kind.as_str().to_owned()),
+            context: envelope.context.clone(),
+        }
+    }
+}
+
+impl From<Header> for Envelope {
+    fn from(header: Header) -> Self {
+        Self {
+            source: header.source,
+            received_at: Timestamp::from_ms(header.received_at_ms),
+            sent_at: header.sent_at_ms.map(Timestamp::from_ms),
+            kind: header.kind.and_then(|kind| kind.parse().ok()),
+            context: header.context,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope() -> Envelope {
+        Envelope {
+            source: "web".into(),
+            received_at: Timestamp::from_ms(1_740_789_266_435),
+            sent_at: Some(Timestamp::from_ms(-5)),
+            kind: Some(EventKind::Track),
+            context: Some(r#"{"ip":"10.0.0.1"}"#.into()),
+        }
+    }
+
+    #[test]
+    fn what_was_wrapped_comes_out_unchanged() {
+        let bytes = envelope().wrap(b"{\"event\":\"A\"}");
+        assert_eq!(Envelope::unwrap(&bytes), Some(Ok((envelope(), b"{\"event\":\"A\"}".as_slice()))));
+    }
+
+    #[test]
+    fn a_plain_event_is_no_envelope() {
+        assert_eq!(Envelope::unwrap(b"{}"), None);
+        assert_eq!(Envelope::unwrap(b""), None);
+    }
+
+    #[test]
+    fn a_cut_envelope_is_refused_not_guessed() {
+        let bytes = envelope().wrap(b"");
+        for length in MAGIC.len()..bytes.len() {
+            assert!(matches!(Envelope::unwrap(&bytes[..length]), Some(Err(_))), "cut to {length}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Records become events: the first stretch of the road, pure.
+//!
+//! `Record` (bytes at a position) → `decode` → `RawEvent` → `validate` → `Event`, or a `Rejection` that names the field
+//! and the remedy. Knows nothing of profiles, storage, clocks or async.
+
+mod position;
+mod time;
+
+mod envelope;
+mod kpl;
+
+mod decode;
+mod record;
+
+mod event;
+mod identifier;
+mod json;
+mod rejection;
+mod validate;
+
+pub use decode::{Decoded, Parts, decode};
+pub use envelope::Envelope;
+pub use event::{Event, EventKind, Facts, NotAnEventKind};
+pub use identifier::{Identifier, Namespace, NotANamespace, NotAnIdentifier};
+pub use kpl::{KPL_MAGIC, aggregate, deaggregate};
+pub use position::{NotASequence, Offset, PartitionId, Sequence};
+pub use record::{RawEvent, Record};
+pub use rejection::{Reason, Rejection};
+pub use time::{NotATime, Timestamp};
+pub use validate::{MAX_EVENT_BYTES, validate};

@@ -1,0 +1,32 @@
+//! Bytes as they arrived, before and after they are taken out of their wrapping.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::{EventKind, Offset, Sequence, Timestamp};
+
+/// What a partition holds at one sequence number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub sequence: Sequence,
+    /// When the partition took it in.
+    pub arrived_at: Timestamp,
+    pub partition_key: String,
+    pub data: Bytes,
+}
+
+/// One event's bytes and what is known about them from outside. Borrows from its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawEvent<'a> {
+    pub offset: Offset,
+    pub source: Cow<'a, str>,
+    pub received_at: Timestamp,
+    /// The producer's clock when it sent the request, where the request said so.
+    pub sent_at: Option<Timestamp>,
+    /// Known from the request's path, where the body does not repeat it.
+    pub kind: Option<EventKind>,
+    /// Context that a whole request shared: a JSON object.
+    pub context: Option<Cow<'a, str>>,
+    pub bytes: &'a [u8],
+}

@@ -1,0 +1,124 @@
+//! Why a record can't become an event. Kept with the record's bytes in quarantine, so that it can be mended and replayed.
+
+use std::fmt;
+
+/// The reason's code is part of the `quarantine` table's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    NotUtf8,
+    NotJson,
+    TooLarge,
+    TooDeep,
+    DuplicateKey,
+    WrongType,
+    MissingType,
+    UnknownType,
+    NoIdentifier,
+    BlockedIdentifiers,
+    BadIdentifier,
+    BadMessageId,
+    MissingEvent,
+    MissingGroupId,
+    MissingPreviousId,
+    BadTimestamp,
+    BadEnvelope,
+    BadRow,
+}
+
+impl Reason {
+    pub const ALL: [Self; 18] = [
+        Self::NotUtf8,
+        Self::NotJson,
+        Self::TooLarge,
+        Self::TooDeep,
+        Self::DuplicateKey,
+        Self::WrongType,
+        Self::MissingType,
+        Self::UnknownType,
+        Self::NoIdentifier,
+        Self::BlockedIdentifiers,
+        Self::BadIdentifier,
+        Self::BadMessageId,
+        Self::MissingEvent,
+        Self::MissingGroupId,
+        Self::MissingPreviousId,
+        Self::BadTimestamp,
+        Self::BadEnvelope,
+        Self::BadRow,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotUtf8 => "not_utf8",
+            Self::NotJson => "not_json",
+            Self::TooLarge => "too_large",
+            Self::TooDeep => "too_deep",
+            Self::DuplicateKey => "duplicate_key",
+            Self::WrongType => "wrong_type",
+            Self::MissingType => "missing_type",
+            Self::UnknownType => "unknown_type",
+            Self::NoIdentifier => "no_identifier",
+            Self::BlockedIdentifiers => "blocked_identifiers",
+            Self::BadIdentifier => "bad_identifier",
+            Self::BadMessageId => "bad_message_id",
+            Self::MissingEvent => "missing_event",
+            Self::MissingGroupId => "missing_group_id",
+            Self::MissingPreviousId => "missing_previous_id",
+            Self::BadTimestamp => "bad_timestamp",
+            Self::BadEnvelope => "bad_envelope",
+            Self::BadRow => "bad_row",
+        }
+    }
+
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::NotUtf8 => "send the event as UTF-8",
+            Self::NotJson => "send one JSON object for each event",
+            Self::TooLarge => "keep an event below 32 KiB; send large values by reference",
+            Self::TooDeep => "nest objects and arrays at most 64 deep",
+            Self::DuplicateKey => "send each key once",
+            Self::WrongType => "send the field in the type that the Segment spec gives it",
+            Self::MissingType => "set `type`",
+            Self::UnknownType => "set `type` to track, identify, page, screen, group or alias",
+            Self::NoIdentifier => "set a non-empty `userId` or `anonymousId`",
+            Self::BlockedIdentifiers => "send an identifier that names one person, not a placeholder",
+            Self::BadIdentifier => "send an identifier of 1 to 500 characters without control characters",
+            Self::BadMessageId => "send a `messageId` of at most 100 characters, or none",
+            Self::MissingEvent => "set `event` to the name of what happened",
+            Self::MissingGroupId => "set a non-empty `groupId`",
+            Self::MissingPreviousId => "set a non-empty `previousId`",
+            Self::BadTimestamp => {
+                "send ISO 8601 with an offset, between 1900 and 2200, such as 2026-01-31T09:30:00.000Z"
+            }
+            Self::BadEnvelope => "write plain event JSON, or use the HTTP API",
+            Self::BadRow => "mend the row and drop the file again; rows that were taken are not taken twice",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    pub reason: Reason,
+    /// The field's path, where one is to blame: `context.device.id`.
+    pub field: Option<String>,
+    pub detail: String,
+}
+
+impl Rejection {
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, field: None, detail: detail.into() }
+    }
+
+    pub fn of(field: impl Into<String>, reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, field: Some(field.into()), detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(field) = &self.field {
+            write!(f, "{field}: ")?;
+        }
+        write!(f, "{} ({}); {}", self.detail, self.reason.as_str(), self.reason.remedy())
+    }
+}

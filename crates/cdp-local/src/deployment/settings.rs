@@ -1,0 +1,203 @@
+//! `cdp.toml`, as types. A key that is not known is an error: a typing mistake must not be a setting that is not heeded.
+
+mod identity;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use identity::IdentitySettings;
+
+use super::{DeploymentError, SETTINGS_FILE, is_name, parse};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub stream: StreamSettings,
+    /// Producers over HTTP, by name.
+    #[serde(default)]
+    pub api: BTreeMap<String, ApiSource>,
+    /// Drop folders, by name.
+    #[serde(default)]
+    pub drops: BTreeMap<String, DropSource>,
+    pub identity: IdentitySettings,
+    #[serde(default)]
+    pub limits: LimitSettings,
+    #[serde(default)]
+    pub retention: RetentionSettings,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamSettings {
+    /// What the Kinesis API calls it; also the source of records that name no other.
+    pub name: String,
+    pub shards: u32,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiSource {
+    /// A source that sends faster is told to wait.
+    pub events_per_second: Option<NonZeroU32>,
+}
+
+/// How the files of a drop folder are read. Files of Segment-shaped JSON need no mapping.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DropSource {
+    pub mapping: Option<toml::Table>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitSettings {
+    /// Of a request's body as it is sent.
+    pub request_bytes: usize,
+    /// Of a request's body once inflated.
+    pub inflated_bytes: usize,
+    pub events_in_a_batch: usize,
+    /// A batch of a shard is closed when it has so many records, so many bytes, or is so old.
+    pub ingest_records: usize,
+    pub ingest_bytes: usize,
+    pub ingest_linger_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSettings {
+    /// How long the stream keeps records that were taken in, for replay.
+    pub stream_hours: u32,
+    /// How long files stay that no table names any more, for queries that began before.
+    pub orphans_hours: u32,
+}
+
+/// When a shard's batch is closed.
+#[derive(Clone, Copy, Debug)]
+pub struct IngestLimits {
+    pub records: usize,
+    pub bytes: usize,
+    pub linger: Duration,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        let cdp_api::Limits { request_bytes, inflated_bytes, batch_events, .. } = cdp_api::Limits::default();
+        Self {
+            request_bytes,
+            inflated_bytes,
+            events_in_a_batch: batch_events,
+            ingest_records: 50_000,
+            ingest_bytes: 48 << 20,
+            ingest_linger_ms: 500,
+        }
+    }
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        Self { stream_hours: 7 * 24, orphans_hours: 24 }
+    }
+}
+
+impl Settings {
+    pub(super) fn read(path: &Path) -> Result<Self, DeploymentError> {
+        let settings: Self = parse(path)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), DeploymentError> {
+        if !is_name(&self.stream.name) {
+            return Err(bad_name("stream.name", &self.stream.name));
+        }
+        if !(1..=64).contains(&self.stream.shards) {
+            return Err(fault("stream.shards", format!("{} shards", self.stream.shards), "use 1 to 64"));
+        }
+        if let Some((area, name)) = self.sources().find(|(_, name)| !is_name(name)) {
+            return Err(bad_name(&format!("{area}.{name}"), name));
+        }
+        if let Some(name) = self.drops.keys().find(|name| self.api.contains_key(*name) || **name == self.stream.name) {
+            let problem = "another source has this name".to_owned();
+            return Err(fault(
+                format!("drops.{name}"),
+                problem,
+                "give each source its own name: tables tell them apart by it",
+            ));
+        }
+        for (key, value, least) in [
+            ("limits.request_bytes", self.limits.request_bytes, 64 << 10),
+            ("limits.inflated_bytes", self.limits.inflated_bytes, self.limits.request_bytes),
+            ("limits.events_in_a_batch", self.limits.events_in_a_batch, 1),
+            ("limits.ingest_records", self.limits.ingest_records, 1),
+            ("limits.ingest_bytes", self.limits.ingest_bytes, 1 << 20),
+        ] {
+            if value < least {
+                return Err(fault(key, format!("{value} is too little"), format!("use {least} or more")));
+            }
+        }
+        if self.limits.ingest_linger_ms > 60_000 {
+            let problem = format!("{} ms is too long", self.limits.ingest_linger_ms);
+            return Err(fault("limits.ingest_linger_ms", problem, "use 60000 or less"));
+        }
+        Ok(())
+    }
+
+    fn sources(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let api = self.api.keys().map(|name| ("api", name.as_str()));
+        api.chain(self.drops.keys().map(|name| ("drops", name.as_str())))
+    }
+
+    pub fn ingest_limits(&self) -> IngestLimits {
+        IngestLimits {
+            records: self.limits.ingest_records,
+            bytes: self.limits.ingest_bytes,
+            linger: Duration::from_millis(self.limits.ingest_linger_ms),
+        }
+    }
+}
+
+pub(super) fn fault(key: impl Into<String>, problem: String, remedy: impl Into<String>) -> DeploymentError {
+    DeploymentError::Setting { file: SETTINGS_FILE, key: key.into(), problem, remedy: remedy.into() }
+}
+
+fn bad_name(key: &str, name: &str) -> DeploymentError {
+    fault(key, format!("{name:?} is no name"), "use 1 to 64 of a-z, 0-9, `_` and `-`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deployment::init::TEMPLATE;
+
+    #[test]
+    fn wrong_settings_are_told_by_key_and_remedy() {
+        for (from, to, expected) in [
+            ("shards = 2", "shards = 0", "cdp.toml: stream.shards: 0 shards; use 1 to 64"),
+            ("name = \"events\"", "name = \"My Events\"", "cdp.toml: stream.name: \"My Events\" is no name"),
+            ("[drops.partner]", "[drops.web]", "cdp.toml: drops.web: another source has this name"),
+            (
+                "[identity]",
+                "[limits]\nrequest_bytes = 1\n[identity]",
+                "cdp.toml: limits.request_bytes: 1 is too little",
+            ),
+        ] {
+            let error = check(&TEMPLATE.replacen(from, to, 1)).expect_err(to);
+            assert!(error.to_string().starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_an_error_with_its_line() {
+        let error = toml::from_str::<Settings>(&TEMPLATE.replacen("shards", "shard", 1)).expect_err("a typing mistake");
+        let text = error.to_string();
+        assert!(text.contains("unknown field `shard`") && text.contains("line"), "{text}");
+    }
+
+    fn check(text: &str) -> Result<(), DeploymentError> {
+        toml::from_str::<Settings>(text).expect("the syntax is fine").check()
+    }
+}

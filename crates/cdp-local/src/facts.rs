@@ -1,0 +1,92 @@
+//! The tables' own facts, by SQL, for the proof.
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::record_batch::RecordBatch;
+use cdp_app::{ClaimCount, ProfileCount, RepeatedPosition, TableFacts, verify_sql as sql};
+use cdp_event::PartitionId;
+use cdp_ports::{FaultKind, PortError, PortResult, TableName};
+use cdp_query::Query;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+
+pub struct SqlFacts<'q>(pub &'q Query);
+
+impl SqlFacts<'_> {
+    async fn rows(&self, statement: &str) -> PortResult<Vec<RecordBatch>> {
+        self.0.sql(statement).await.map(|(_, rows)| rows).map_err(failed)
+    }
+
+    /// Batches as they come, each turned into values.
+    fn pages<T: Send + 'static>(
+        &self,
+        statement: &'static str,
+        read: fn(&RecordBatch) -> Option<Vec<T>>,
+    ) -> BoxStream<'_, PortResult<Vec<T>>> {
+        let batches =
+            async move { self.0.stream(statement).await.map(|(_, batches)| batches.map_err(failed)).map_err(failed) };
+        let pages = futures::stream::once(batches).try_flatten();
+        pages.map(move |batch| batch.and_then(|batch| read(&batch).ok_or_else(unexpected))).boxed()
+    }
+}
+
+fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> PortError {
+    PortError::because(FaultKind::Broken, "ask the tables", error)
+}
+
+fn unexpected() -> PortError {
+    PortError::because(FaultKind::Broken, "ask the tables", "the answer has other columns than were asked for")
+}
+
+fn texts(batch: &RecordBatch, column: usize) -> Option<Vec<String>> {
+    let column = batch.columns().get(column)?.as_string_opt::<i32>()?;
+    Some((0..column.len()).map(|at| column.value(at).to_owned()).collect())
+}
+
+fn counts(batch: &RecordBatch, column: usize) -> Option<Vec<u64>> {
+    let column = batch.columns().get(column)?.as_primitive_opt::<Int64Type>()?;
+    Some(column.values().iter().map(|count| u64::try_from(*count).unwrap_or_default()).collect())
+}
+
+fn collected<T>(batches: &[RecordBatch], read: fn(&RecordBatch) -> Option<Vec<T>>) -> PortResult<Vec<T>> {
+    let pages: Option<Vec<Vec<T>>> = batches.iter().map(read).collect();
+    Ok(pages.ok_or_else(unexpected)?.into_iter().flatten().collect())
+}
+
+impl TableFacts for SqlFacts<'_> {
+    async fn rows_by_partition(&self, table: TableName) -> PortResult<Vec<(PartitionId, u64)>> {
+        let statement = match table {
+            TableName::Quarantine => sql::QUARANTINE_BY_PARTITION,
+            TableName::Events | TableName::Identity | TableName::Profiles => sql::EVENTS_BY_PARTITION,
+        };
+        collected(&self.rows(statement).await?, |batch| {
+            let partitions = texts(batch, 0)?.into_iter().map(PartitionId::new);
+            Some(partitions.zip(counts(batch, 1)?).collect())
+        })
+    }
+
+    async fn repeated_positions(&self) -> PortResult<Vec<RepeatedPosition>> {
+        collected(&self.rows(sql::REPEATED_POSITIONS).await?, |batch| {
+            let subs = batch.columns().get(2)?.as_primitive_opt::<Int32Type>()?.values().to_vec();
+            let places = texts(batch, 0)?.into_iter().zip(texts(batch, 1)?).zip(subs).zip(counts(batch, 3)?);
+            let position = |(((partition, sequence), sub), rows)| RepeatedPosition { partition, sequence, sub, rows };
+            Some(places.map(position).collect())
+        })
+    }
+
+    fn events_by_profile(&self) -> BoxStream<'_, PortResult<Vec<ProfileCount>>> {
+        self.pages(sql::EVENTS_BY_PROFILE, |batch| {
+            let profiles = texts(batch, 0)?.into_iter().zip(counts(batch, 1)?);
+            Some(profiles.map(|(profile_id, rows)| ProfileCount { profile_id, rows }).collect())
+        })
+    }
+
+    fn claims(&self) -> BoxStream<'_, PortResult<Vec<ClaimCount>>> {
+        self.pages(sql::CLAIMS, |batch| {
+            let names = texts(batch, 0)?.into_iter().zip(texts(batch, 1)?);
+            let claims = names.zip(texts(batch, 2)?).zip(counts(batch, 3)?);
+            let claim = |(((namespace, value), profile_id), rows)| ClaimCount { namespace, value, profile_id, rows };
+            Some(claims.map(claim).collect())
+        })
+    }
+}

@@ -1,0 +1,23 @@
+//! The platform on one machine: a folder describes it, one process runs it.
+
+mod deployment;
+mod outside;
+
+mod log;
+mod platform;
+
+mod facts;
+mod replay;
+
+mod admin;
+mod front;
+
+mod up;
+
+mod door;
+
+pub use cdp_query::{Query, QueryError};
+pub use deployment::{Created, Deployment, DeploymentError, Running, init};
+pub use door::{Answer, Door, DoorError};
+pub use platform::OpenError;
+pub use up::{UpError, up};

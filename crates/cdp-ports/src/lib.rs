@@ -1,0 +1,18 @@
+//! What the use cases need from outside, and nothing more. No type of an SDK crosses a port.
+//!
+//! Ports are async and generic, not boxed: a local adapter that answers at once costs a function call.
+//! Each port has a suite in [`conformance`] that every adapter runs.
+
+mod clock;
+mod fault;
+mod lake;
+mod state;
+mod stream;
+
+pub mod conformance;
+
+pub use clock::{Chance, Clock};
+pub use fault::{FaultKind, PortError, PortResult};
+pub use lake::{Compaction, DataFile, Lake, TableName};
+pub use state::{Condition, Item, Key, MAX_TRANSACTION_ITEMS, State, Transaction, Version, Write};
+pub use stream::{NewRecord, Stream};

@@ -1,0 +1,125 @@
+//! Versioned items under (partition key, sort key). DynamoDB | an embedded store | memory.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::PortResult;
+
+/// The most items that one transaction may touch: DynamoDB's limit, kept by every adapter.
+pub const MAX_TRANSACTION_ITEMS: usize = 100;
+
+/// Both parts are non-empty, at most 1 KiB, and hold no NUL.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    pub partition: String,
+    pub sort: String,
+}
+
+impl Key {
+    pub fn new(partition: impl Into<String>, sort: impl Into<String>) -> Self {
+        Self { partition: partition.into(), sort: sort.into() }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.partition, self.sort)
+    }
+}
+
+/// 1 for a new item, one more at each write. An item that was deleted and made again starts at 1.
+pub type Version = u64;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    pub key: Key,
+    pub version: Version,
+    pub body: Bytes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// There is no such item yet.
+    Absent,
+    /// The item stands at this version.
+    At(Version),
+    /// Whatever is there.
+    Any,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    Put {
+        key: Key,
+        body: Bytes,
+        condition: Condition,
+    },
+    Delete {
+        key: Key,
+        condition: Condition,
+    },
+    /// Changes nothing; the transaction fails unless the condition holds.
+    Check {
+        key: Key,
+        condition: Condition,
+    },
+}
+
+impl Write {
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Put { key, .. } | Self::Delete { key, .. } | Self::Check { key, .. } => key,
+        }
+    }
+
+    pub fn condition(&self) -> Condition {
+        match self {
+            Self::Put { condition, .. } | Self::Delete { condition, .. } | Self::Check { condition, .. } => *condition,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transaction {
+    /// At most [`MAX_TRANSACTION_ITEMS`], no key twice.
+    pub writes: Vec<Write>,
+    /// True: once answered, it survives a loss of power, and with it all transactions before it. False: it survives the
+    /// end of the process, and is never kept without those that came before it. A remote store is always durable.
+    pub durable: bool,
+}
+
+pub trait State: Send + Sync {
+    /// The items under `keys`, in that order, `None` where there is none. Reads are strongly consistent, one by one;
+    /// together they are no snapshot.
+    fn get(&self, keys: &[Key]) -> impl Future<Output = PortResult<Vec<Option<Item>>>> + Send;
+
+    /// Items of one partition whose sort key starts with `prefix` and is greater than `after`, in the order of the sort
+    /// key, at most `limit`. Strongly consistent.
+    fn query(
+        &self,
+        partition: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = PortResult<Vec<Item>>> + Send;
+
+    /// All writes or none. `Stale` when a condition does not hold, also on a repeat of our own write: nothing has changed
+    /// then. `Busy`: it may or may not have happened. `Refused`: more than 100 items, or a key twice.
+    fn commit(&self, transaction: Transaction) -> impl Future<Output = PortResult<()>> + Send;
+}
+
+impl<S: State> State for Arc<S> {
+    async fn get(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
+        self.as_ref().get(keys).await
+    }
+
+    async fn query(&self, partition: &str, prefix: &str, after: Option<&str>, limit: usize) -> PortResult<Vec<Item>> {
+        self.as_ref().query(partition, prefix, after, limit).await
+    }
+
+    async fn commit(&self, transaction: Transaction) -> PortResult<()> {
+        self.as_ref().commit(transaction).await
+    }
+}

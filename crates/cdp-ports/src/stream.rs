@@ -1,0 +1,38 @@
+//! Partitioned, ordered, durable records. Kinesis | an embedded log | memory.
+
+use bytes::Bytes;
+use cdp_event::{PartitionId, Record, Sequence, Timestamp};
+
+use crate::PortResult;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Chooses the partition, by MD5 as Kinesis does. 1 to 256 characters.
+    pub partition_key: String,
+    /// Decimal, below 2^128: chooses the partition in place of the key's MD5.
+    pub explicit_hash_key: Option<u128>,
+    pub data: Bytes,
+}
+
+pub trait Stream: Send + Sync {
+    /// All partitions, in the order of their hash ranges.
+    fn partitions(&self) -> impl Future<Output = PortResult<Vec<PartitionId>>> + Send;
+
+    /// Durable once answered. The answer names each record's place, in the order given; records of one partition keep
+    /// their order. `Busy`: some may have been written; a repeat appends them again.
+    fn append(
+        &self,
+        records: Vec<NewRecord>,
+        now: Timestamp,
+    ) -> impl Future<Output = PortResult<Vec<(PartitionId, Sequence)>>> + Send;
+
+    /// Records of `partition` after `after` (`None`: from the oldest kept), in order; at most `max_records` and about
+    /// `max_bytes` (at least one, if there is any). Empty: nothing there now. `Missing`: no such partition.
+    fn read(
+        &self,
+        partition: &PartitionId,
+        after: Option<Sequence>,
+        max_records: usize,
+        max_bytes: usize,
+    ) -> impl Future<Output = PortResult<Vec<Record>>> + Send;
+}

@@ -1,0 +1,215 @@
+//! One profile's own state: traits, counts, recent events, and what has been applied already.
+
+use std::collections::BTreeMap;
+
+use cdp_event::{Event, EventKind, Offset, PartitionId, Timestamp};
+use cdp_identity::ProfileId;
+use serde_json::value::RawValue;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::seen::{Seen, SeenMessage};
+
+pub const RECENT_EVENTS: usize = 10;
+/// Longer properties of a recent event are left to the `events` table.
+const MAX_RECENT_PROPERTIES_BYTES: usize = 2048;
+/// Names beyond these are counted and kept in the lake only, so that a profile stays an item of bounded size.
+const MAX_TRAITS: usize = 300;
+const MAX_TRAIT_BYTES: usize = 4096;
+const MAX_LABELS: usize = 300;
+const OTHER_LABELS: &str = "(other)";
+/// A value and what it takes to decide between two: the later time stamp wins, then the greater message id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trait {
+    /// JSON text.
+    pub value: String,
+    pub set_at: Timestamp,
+    pub message_id: String,
+    pub source: String,
+}
+
+impl Trait {
+    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
+        (self.set_at, &self.message_id, &self.value) > (other.set_at, &other.message_id, &other.value)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentEvent {
+    pub timestamp: Timestamp,
+    pub message_id: String,
+    pub kind: EventKind,
+    pub name: Option<String>,
+    pub source: String,
+    /// JSON text.
+    pub properties: Option<String>,
+}
+
+impl RecentEvent {
+    pub(crate) fn rank(&self) -> (Timestamp, &str) {
+        (self.timestamp, &self.message_id)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub id: ProfileId,
+    pub first_seen: Option<Timestamp>,
+    pub last_seen: Option<Timestamp>,
+    /// The first and the last event's message id and source, by arrival.
+    pub first_message: Option<(String, String)>,
+    pub last_message: Option<(String, String)>,
+    pub updated_at: Option<Timestamp>,
+    pub events: u64,
+    pub duplicates: u64,
+    pub counts: BTreeMap<String, u64>,
+    pub traits: BTreeMap<String, Trait>,
+    /// Newest first.
+    pub recent: Vec<RecentEvent>,
+    seen: Seen,
+    /// For each partition in flight, the highest offset that was applied.
+    applied: Vec<(PartitionId, Offset)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Accepted,
+    /// The producer sent it before, in another record.
+    Duplicate,
+}
+
+/// Which deliveries may come again: those above their partition's checkpoint.
+pub trait InFlight {
+    fn may_return(&self, partition: &PartitionId, offset: Offset) -> bool;
+}
+
+impl Member {
+    pub fn new(id: ProfileId) -> Self {
+        Self {
+            id,
+            first_seen: None,
+            last_seen: None,
+            first_message: None,
+            last_message: None,
+            updated_at: None,
+            events: 0,
+            duplicates: 0,
+            counts: BTreeMap::new(),
+            traits: BTreeMap::new(),
+            recent: Vec::new(),
+            seen: Seen::default(),
+            applied: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with_memory(self, seen: Vec<SeenMessage>, applied: Vec<(PartitionId, Offset)>) -> Self {
+        Self { seen: Seen::new(seen), applied, ..self }
+    }
+
+    pub fn seen(&self) -> &[SeenMessage] {
+        self.seen.messages()
+    }
+
+    pub fn applied(&self) -> &[(PartitionId, Offset)] {
+        &self.applied
+    }
+
+    /// Applies an event of `partition`, in the partition's order. A repeated delivery changes nothing and has the verdict
+    /// that it had before: an event at or below the highest applied offset was accepted if its own message is remembered
+    /// at that very place, and a duplicate otherwise, since none is forgotten while it may return.
+    pub fn apply(&mut self, partition: &PartitionId, event: &Event<'_>) -> Verdict {
+        let hash = xxh3_64(event.message_id.as_bytes());
+        let applied = self.applied.iter().position(|(p, _)| p == partition);
+        if applied.is_some_and(|at| event.offset <= self.applied[at].1) {
+            let place = self.seen.find(hash).and_then(|seen| seen.place.as_ref());
+            let is_here = place.is_some_and(|(p, offset)| p == partition && *offset == event.offset);
+            return if is_here { Verdict::Accepted } else { Verdict::Duplicate };
+        }
+        match applied {
+            Some(at) => self.applied[at].1 = event.offset,
+            None => self.applied.push((partition.clone(), event.offset)),
+        }
+        if self.seen.find(hash).is_some() {
+            self.duplicates += 1;
+            return Verdict::Duplicate;
+        }
+        let place = Some((partition.clone(), event.offset));
+        self.seen.push(SeenMessage { hash, received_at: event.received_at, place });
+        self.absorb(event);
+        Verdict::Accepted
+    }
+
+    fn absorb(&mut self, event: &Event<'_>) {
+        self.events += 1;
+        self.count(event.label(), 1);
+        self.first_seen = Some(self.first_seen.map_or(event.timestamp, |t| t.min(event.timestamp)));
+        self.last_seen = Some(self.last_seen.map_or(event.timestamp, |t| t.max(event.timestamp)));
+        self.updated_at = Some(self.updated_at.map_or(event.received_at, |t| t.max(event.received_at)));
+        let message = || Some((event.message_id.to_string(), event.source.to_string()));
+        if self.first_message.is_none() {
+            self.first_message = message();
+        }
+        self.last_message = message();
+        if event.kind == EventKind::Identify {
+            self.set_traits(event);
+        }
+        self.remember(event);
+    }
+
+    fn count(&mut self, label: &str, by: u64) {
+        if let Some(count) = self.counts.get_mut(label) {
+            *count += by;
+            return;
+        }
+        let label = if self.counts.len() < MAX_LABELS { label } else { OTHER_LABELS };
+        *self.counts.entry(label.to_owned()).or_default() += by;
+    }
+
+    fn set_traits(&mut self, event: &Event<'_>) {
+        let Some(json) = event.traits.as_deref() else { return };
+        let Ok(traits) = serde_json::from_str::<BTreeMap<String, &RawValue>>(json) else { return };
+        for (name, value) in traits {
+            let value = value.get();
+            if value.len() > MAX_TRAIT_BYTES || name.len() > MAX_TRAIT_BYTES {
+                continue;
+            }
+            let new = Trait {
+                value: value.to_owned(),
+                set_at: event.timestamp,
+                message_id: event.message_id.to_string(),
+                source: event.source.to_string(),
+            };
+            let wins = match self.traits.get(&name) {
+                Some(old) => new.is_newer_than(old),
+                None => self.traits.len() < MAX_TRAITS,
+            };
+            if wins {
+                self.traits.insert(name, new);
+            }
+        }
+    }
+
+    fn remember(&mut self, event: &Event<'_>) {
+        let rank = (event.timestamp, &*event.message_id);
+        let at = self.recent.partition_point(|recent| recent.rank() > rank);
+        if at >= RECENT_EVENTS {
+            return;
+        }
+        let properties = event.properties.as_deref().filter(|json| json.len() <= MAX_RECENT_PROPERTIES_BYTES);
+        let recent = RecentEvent {
+            timestamp: event.timestamp,
+            message_id: event.message_id.to_string(),
+            kind: event.kind,
+            name: event.event.as_ref().or(event.name.as_ref()).map(ToString::to_string),
+            source: event.source.to_string(),
+            properties: properties.map(str::to_owned),
+        };
+        self.recent.insert(at, recent);
+        self.recent.truncate(RECENT_EVENTS);
+    }
+
+    /// Forgets what can't matter any more: offsets that were checkpointed, and messages beyond their window.
+    pub fn forget(&mut self, in_flight: &impl InFlight, now: Timestamp) {
+        self.applied.retain(|(partition, offset)| in_flight.may_return(partition, *offset));
+        self.seen.forget(in_flight, now);
+    }
+}

@@ -1,0 +1,117 @@
+//! What must hold of any events in any order: applying commutes, a repeat is nothing new, and so for folding.
+
+use bytes::Bytes;
+use cdp_event::{Event, Offset, PartitionId, RawEvent, Timestamp, validate};
+use cdp_identity::ProfileId;
+use proptest::prelude::*;
+
+use crate::{InFlight, Member, Person, Verdict};
+
+struct AllInFlight;
+
+impl InFlight for AllInFlight {
+    fn may_return(&self, _: &PartitionId, _: Offset) -> bool {
+        true
+    }
+}
+
+/// Event number `n` of a fixed cast: a track or an identify, at a time that is not in the order of `n`.
+fn json(n: u8) -> String {
+    let at = Timestamp::from_ms(1_760_000_000_000 + i64::from(n.wrapping_mul(97)) * 1000);
+    if n.is_multiple_of(3) {
+        format!(
+            r#"{{"type":"identify","userId":"u","messageId":"m{n}","timestamp":"{at}","traits":{{"plan":{n},"t{}":1}}}}"#,
+            n % 5
+        )
+    } else {
+        format!(r#"{{"type":"track","event":"E{}","userId":"u","messageId":"m{n}","timestamp":"{at}"}}"#, n % 4)
+    }
+}
+
+fn event(json: &str, sequence: u64) -> Event<'_> {
+    let raw = RawEvent {
+        offset: Offset::new(sequence.into(), 0),
+        source: "test".into(),
+        received_at: Timestamp::from_ms(1_760_100_000_000),
+        sent_at: None,
+        kind: None,
+        context: None,
+        bytes: json.as_bytes(),
+    };
+    validate(&raw).expect("a sound event")
+}
+
+fn applied(order: &[u8]) -> Member {
+    applied_to(7, order)
+}
+
+fn applied_to(id: u8, order: &[u8]) -> Member {
+    let mut member = Member::new(ProfileId::from_bytes([id; 16]));
+    let partition = PartitionId::new("p");
+    for (sequence, n) in order.iter().enumerate() {
+        member.apply(&partition, &event(&json(*n), sequence as u64));
+    }
+    member
+}
+
+proptest! {
+    #[test]
+    fn any_order_of_events_makes_the_same_person(
+        (events, shuffled) in prop::collection::btree_set(0u8..60, 1..40)
+            .prop_map(|set| set.into_iter().collect::<Vec<_>>())
+            .prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle()))
+    ) {
+        prop_assert_eq!(Person::of([&applied(&events)]), Person::of([&applied(&shuffled)]));
+    }
+
+    #[test]
+    fn a_message_sent_again_is_counted_and_changes_nothing_else(events in prop::collection::vec(0u8..60, 1..60)) {
+        let distinct: std::collections::BTreeSet<u8> = events.iter().copied().collect();
+        let member = applied(&events);
+        prop_assert_eq!(member.events as usize, distinct.len());
+        prop_assert_eq!(member.duplicates as usize, events.len() - distinct.len());
+    }
+
+    #[test]
+    fn a_delivery_that_is_repeated_from_anywhere_has_the_same_verdicts(
+        events in prop::collection::vec(0u8..60, 1..60), from in 0usize..60
+    ) {
+        let partition = PartitionId::new("p");
+        let json: Vec<String> = events.iter().map(|n| json(*n)).collect();
+        let deliver = |member: &mut Member, from: usize| -> Vec<Verdict> {
+            json.iter().enumerate().skip(from).map(|(at, json)| member.apply(&partition, &event(json, at as u64))).collect()
+        };
+        let mut member = Member::new(ProfileId::from_bytes([7; 16]));
+        let first = deliver(&mut member, 0);
+        let before = member.clone();
+        let from = from.min(events.len());
+        prop_assert_eq!(&deliver(&mut member, from), &first[from..]);
+        prop_assert_eq!(member, before);
+    }
+
+    #[test]
+    fn folding_is_commutative_and_takes_each_member_once(parts in prop::collection::vec(prop::collection::vec(0u8..60, 1..10), 1..5)) {
+        let members: Vec<Member> = parts
+            .iter()
+            .zip(0u8..)
+            .map(|(part, id)| applied_to(id, part))
+            .collect();
+        let there = Person::of(&members);
+        let back_twice = Person::of(members.iter().rev().chain(&members));
+        prop_assert_eq!(there, back_twice);
+    }
+
+    #[test]
+    fn what_is_stored_is_read_back(events in prop::collection::vec(0u8..60, 1..60)) {
+        let mut member = applied(&events);
+        member.forget(&AllInFlight, Timestamp::from_ms(0));
+        prop_assert_eq!(Member::decode(member.encode()).expect("just encoded"), member);
+    }
+
+    #[test]
+    fn damaged_bytes_are_an_error_and_no_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Member::decode(Bytes::from(bytes.clone()));
+        bytes.extend(applied(&[1, 2, 3]).encode());
+        let _ = Member::decode(Bytes::from(bytes));
+    }
+}

@@ -1,0 +1,257 @@
+//! A member as State keeps it: protobuf, so that fields can be added. Partitions are named once, and then by number.
+
+use bytes::Bytes;
+use cdp_event::{EventKind, Offset, PartitionId, Sequence, Timestamp};
+use cdp_identity::{BadItem, ProfileId};
+use prost::Message;
+
+use crate::{Member, RecentEvent, SeenMessage, Trait};
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredMember {
+    #[prost(bytes = "bytes", tag = "1")]
+    id: Bytes,
+    #[prost(sint64, optional, tag = "2")]
+    first_seen_ms: Option<i64>,
+    #[prost(sint64, optional, tag = "3")]
+    last_seen_ms: Option<i64>,
+    #[prost(message, optional, tag = "4")]
+    first_message: Option<StoredMessage>,
+    #[prost(message, optional, tag = "5")]
+    last_message: Option<StoredMessage>,
+    #[prost(uint64, tag = "6")]
+    events: u64,
+    #[prost(uint64, tag = "7")]
+    duplicates: u64,
+    #[prost(message, repeated, tag = "8")]
+    counts: Vec<StoredCount>,
+    #[prost(message, repeated, tag = "9")]
+    traits: Vec<StoredTrait>,
+    #[prost(message, repeated, tag = "10")]
+    recent: Vec<StoredEvent>,
+    #[prost(message, repeated, tag = "11")]
+    seen: Vec<StoredSeen>,
+    #[prost(string, repeated, tag = "12")]
+    partitions: Vec<String>,
+    #[prost(message, repeated, tag = "13")]
+    applied: Vec<StoredPlace>,
+    #[prost(sint64, optional, tag = "14")]
+    updated_at_ms: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredMessage {
+    #[prost(string, tag = "1")]
+    id: String,
+    #[prost(string, tag = "2")]
+    source: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredCount {
+    #[prost(string, tag = "1")]
+    label: String,
+    #[prost(uint64, tag = "2")]
+    count: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredTrait {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    value: String,
+    #[prost(sint64, tag = "3")]
+    set_at_ms: i64,
+    #[prost(string, tag = "4")]
+    message_id: String,
+    #[prost(string, tag = "5")]
+    source: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredEvent {
+    #[prost(sint64, tag = "1")]
+    timestamp_ms: i64,
+    #[prost(string, tag = "2")]
+    message_id: String,
+    #[prost(string, tag = "3")]
+    kind: String,
+    #[prost(string, optional, tag = "4")]
+    name: Option<String>,
+    #[prost(string, tag = "5")]
+    source: String,
+    #[prost(string, optional, tag = "6")]
+    properties: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredSeen {
+    #[prost(fixed64, tag = "1")]
+    hash: u64,
+    #[prost(sint64, tag = "2")]
+    received_at_ms: i64,
+    #[prost(message, optional, tag = "3")]
+    place: Option<StoredPlace>,
+}
+
+/// `number` is an index into `partitions`.
+#[derive(Clone, PartialEq, Message)]
+struct StoredPlace {
+    #[prost(uint32, tag = "1")]
+    number: u32,
+    #[prost(uint64, tag = "2")]
+    sequence: u64,
+    #[prost(uint32, tag = "3")]
+    sub: u32,
+    /// In place of `sequence`, where that does not fit 64 bits.
+    #[prost(bytes = "bytes", optional, tag = "4")]
+    long_sequence: Option<Bytes>,
+}
+
+impl Member {
+    pub fn encode(&self) -> Bytes {
+        let mut partitions = Vec::new();
+        let message = |m: &Option<(String, String)>| {
+            m.as_ref().map(|(id, source)| StoredMessage { id: id.clone(), source: source.clone() })
+        };
+        let stored = StoredMember {
+            id: Bytes::copy_from_slice(&self.id.to_bytes()),
+            first_seen_ms: self.first_seen.map(Timestamp::as_ms),
+            last_seen_ms: self.last_seen.map(Timestamp::as_ms),
+            updated_at_ms: self.updated_at.map(Timestamp::as_ms),
+            first_message: message(&self.first_message),
+            last_message: message(&self.last_message),
+            events: self.events,
+            duplicates: self.duplicates,
+            counts: self
+                .counts
+                .iter()
+                .map(|(label, count)| StoredCount { label: label.clone(), count: *count })
+                .collect(),
+            traits: self.traits.iter().map(StoredTrait::from).collect(),
+            recent: self.recent.iter().map(StoredEvent::from).collect(),
+            seen: self.seen().iter().map(|seen| StoredSeen::new(seen, &mut partitions)).collect(),
+            applied: self.applied().iter().map(|(p, o)| StoredPlace::new(p, *o, &mut partitions)).collect(),
+            partitions,
+        };
+        stored.encode_to_vec().into()
+    }
+
+    pub fn decode(body: Bytes) -> Result<Self, BadItem> {
+        let stored = StoredMember::decode(body).map_err(|e| BadItem::new("profile", e))?;
+        let id: [u8; 16] =
+            stored.id.as_ref().try_into().map_err(|_| BadItem::new("profile", "its id is not 16 bytes"))?;
+        let partitions: Vec<PartitionId> = stored.partitions.iter().map(PartitionId::new).collect();
+        let seen = stored.seen.into_iter().map(|seen| seen.read(&partitions)).collect::<Result<_, _>>()?;
+        let applied = stored.applied.into_iter().map(|place| place.read(&partitions)).collect::<Result<_, _>>()?;
+        let mut member = Self::new(ProfileId::from_bytes(id)).with_memory(seen, applied);
+        member.first_seen = stored.first_seen_ms.map(Timestamp::from_ms);
+        member.last_seen = stored.last_seen_ms.map(Timestamp::from_ms);
+        member.updated_at = stored.updated_at_ms.map(Timestamp::from_ms);
+        member.first_message = stored.first_message.map(|m| (m.id, m.source));
+        member.last_message = stored.last_message.map(|m| (m.id, m.source));
+        member.events = stored.events;
+        member.duplicates = stored.duplicates;
+        member.counts = stored.counts.into_iter().map(|c| (c.label, c.count)).collect();
+        member.traits = stored.traits.into_iter().map(StoredTrait::read).collect();
+        member.recent = stored.recent.into_iter().map(StoredEvent::read).collect::<Result<_, _>>()?;
+        Ok(member)
+    }
+}
+
+impl From<(&String, &Trait)> for StoredTrait {
+    fn from((name, value): (&String, &Trait)) -> Self {
+        Self {
+            name: name.clone(),
+            value: value.value.clone(),
+            set_at_ms: value.set_at.as_ms(),
+            message_id: value.message_id.clone(),
+            source: value.source.clone(),
+        }
+    }
+}
+
+impl StoredTrait {
+    fn read(self) -> (String, Trait) {
+        let value = Trait {
+            value: self.value,
+            set_at: Timestamp::from_ms(self.set_at_ms),
+            message_id: self.message_id,
+            source: self.source,
+        };
+        (self.name, value)
+    }
+}
+
+impl From<&RecentEvent> for StoredEvent {
+    fn from(event: &RecentEvent) -> Self {
+        Self {
+            timestamp_ms: event.timestamp.as_ms(),
+            message_id: event.message_id.clone(),
+            kind: event.kind.as_str().to_owned(),
+            name: event.name.clone(),
+            source: event.source.clone(),
+            properties: event.properties.clone(),
+        }
+    }
+}
+
+impl StoredEvent {
+    fn read(self) -> Result<RecentEvent, BadItem> {
+        let kind: EventKind = self.kind.parse().map_err(|e| BadItem::new("recent event", e))?;
+        Ok(RecentEvent {
+            timestamp: Timestamp::from_ms(self.timestamp_ms),
+            message_id: self.message_id,
+            kind,
+            name: self.name,
+            source: self.source,
+            properties: self.properties,
+        })
+    }
+}
+
+impl StoredSeen {
+    fn new(seen: &SeenMessage, partitions: &mut Vec<String>) -> Self {
+        Self {
+            hash: seen.hash,
+            received_at_ms: seen.received_at.as_ms(),
+            place: seen.place.as_ref().map(|(p, o)| StoredPlace::new(p, *o, partitions)),
+        }
+    }
+
+    fn read(self, partitions: &[PartitionId]) -> Result<SeenMessage, BadItem> {
+        Ok(SeenMessage {
+            hash: self.hash,
+            received_at: Timestamp::from_ms(self.received_at_ms),
+            place: self.place.map(|place| place.read(partitions)).transpose()?,
+        })
+    }
+}
+
+impl StoredPlace {
+    fn new(partition: &PartitionId, offset: Offset, partitions: &mut Vec<String>) -> Self {
+        let known = partitions.iter().position(|name| name == partition.as_str());
+        let number = known.unwrap_or_else(|| {
+            partitions.push(partition.as_str().to_owned());
+            partitions.len() - 1
+        });
+        let short = offset.sequence.as_u64();
+        Self {
+            number: number as u32,
+            sequence: short.unwrap_or_default(),
+            sub: offset.sub,
+            long_sequence: short.is_none().then(|| Bytes::copy_from_slice(&offset.sequence.to_be_bytes())),
+        }
+    }
+
+    fn read(self, partitions: &[PartitionId]) -> Result<(PartitionId, Offset), BadItem> {
+        let partition =
+            partitions.get(self.number as usize).ok_or_else(|| BadItem::new("place", "no such partition"))?;
+        let sequence = match &self.long_sequence {
+            None => Sequence::from(self.sequence),
+            Some(bytes) => Sequence::from_be_bytes(bytes).ok_or_else(|| BadItem::new("place", "sequence too long"))?,
+        };
+        Ok((partition.clone(), Offset::new(sequence, self.sub)))
+    }
+}

@@ -1,0 +1,109 @@
+//! SQL over the lake, by DataFusion. Reads only: the tables are written by the road, and by nobody else.
+
+mod json;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use adapter_delta::{DeltaError, DeltaLake};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use cdp_ports::TableName;
+use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use futures::Stream;
+
+use crate::table::LakeTable;
+
+/// Memory that one statement may use before it spills to disk.
+const MEMORY_BYTES: usize = 1 << 30;
+
+/// Views that every engine should have; `schemas/tables/views.md` explains them.
+pub const VIEWS: [(&str, &str); 2] = [
+    (
+        "canonical",
+        "select c.profile_id, coalesce(m.canonical_id, c.profile_id) as canonical_id \
+         from (select distinct profile_id from identity where decision = 'claim') c \
+         left join (select profile_id, canonical_id from (select profile_id, canonical_id, row_number() over \
+         (partition by profile_id order by revision desc) as newest from identity where decision = 'canonical') r \
+         where newest = 1) m on m.profile_id = c.profile_id",
+    ),
+    (
+        "people",
+        "select profile_id, created_at, first_seen, last_seen, events, traits, identifiers, counts, members, written_at \
+         from (select *, row_number() over (partition by profile_id order by revision desc) as newest from profiles) r \
+         where newest = 1 and merged_into is null",
+    ),
+];
+
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    #[error("the lake in {0} can't be read: {1}")]
+    Lake(PathBuf, DeltaError),
+    #[error("{0}")]
+    Sql(String),
+}
+
+impl From<DataFusionError> for QueryError {
+    fn from(error: DataFusionError) -> Self {
+        let message = error.strip_backtrace();
+        let first = message.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("; ");
+        Self::Sql(first)
+    }
+}
+
+/// The lake in a folder, ready for statements.
+pub struct Query {
+    lake: Arc<DeltaLake>,
+    root: PathBuf,
+}
+
+impl Query {
+    pub fn open(root: &Path) -> Result<Self, QueryError> {
+        let lake = DeltaLake::open_existing(root).map_err(|error| QueryError::Lake(root.to_owned(), error))?;
+        Ok(Self { lake: Arc::new(lake), root: root.to_owned() })
+    }
+
+    pub fn over(lake: Arc<DeltaLake>, root: &Path) -> Self {
+        Self { lake, root: root.to_owned() }
+    }
+
+    /// The rows of one statement, and their columns. Each statement sees what was committed before it began.
+    pub async fn sql(&self, statement: &str) -> Result<(SchemaRef, Vec<RecordBatch>), QueryError> {
+        let (schema, rows) = self.stream(statement).await?;
+        let rows = futures::TryStreamExt::try_collect(rows).await?;
+        Ok((schema, rows))
+    }
+
+    pub async fn stream(
+        &self,
+        statement: &str,
+    ) -> Result<(SchemaRef, impl Stream<Item = Result<RecordBatch, DataFusionError>> + use<>), QueryError> {
+        let context = self.session().await?;
+        let reads_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let frame = context.sql_with_options(statement, reads_only).await?;
+        let rows = frame.execute_stream().await?;
+        Ok((rows.schema(), rows))
+    }
+
+    async fn session(&self) -> Result<SessionContext, QueryError> {
+        let config =
+            SessionConfig::new().with_information_schema(true).with_default_catalog_and_schema("cdp", "public");
+        let runtime =
+            RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY_BYTES))).build_arc()?;
+        let context = SessionContext::new_with_config_rt(config, runtime);
+        json::register(&context);
+        for table in TableName::ALL {
+            let newest = LakeTable::newest(&self.lake, table);
+            let newest = newest.map_err(|error| QueryError::Lake(self.root.clone(), error))?;
+            context.register_table(table.as_str(), Arc::new(newest))?;
+        }
+        for (name, select) in VIEWS {
+            context.sql(&format!("create view {name} as {select}")).await?;
+        }
+        Ok(context)
+    }
+}

@@ -1,0 +1,105 @@
+//! What damage starts from: the examples, and sound values as their encoders write them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cdp_event::{
+    Envelope, EventKind, Identifier, Namespace, Offset, PartitionId, RawEvent, Sequence, Timestamp, aggregate, validate,
+};
+use cdp_identity::{Claim, Edge, EdgeKind, Held, IdentitySet, ProfileId, SetItem};
+use cdp_profile::Member;
+
+pub const MOMENT: Timestamp = Timestamp::from_ms(1_769_851_800_000);
+
+/// The example events, accepted and rejected.
+pub fn events() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let mut paths = Vec::new();
+    collect(&folder.join("accepted"), &mut paths);
+    collect(&folder.join("rejected"), &mut paths);
+    paths.retain(|path| !path.to_string_lossy().ends_with(".expected.json"));
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).expect("readable")).filter(|bytes| bytes.len() < 4096).collect()
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() { collect(&path, paths) } else { paths.push(path) }
+    }
+}
+
+pub fn envelopes() -> Vec<Vec<u8>> {
+    let full = Envelope {
+        source: "web".to_owned(),
+        received_at: MOMENT,
+        sent_at: Some(Timestamp::from_ms(-5)),
+        kind: Some(EventKind::Track),
+        context: Some(r#"{"ip":"10.0.0.1","traits":{"email":"j@x.org"}}"#.to_owned()),
+    };
+    let bare = Envelope { sent_at: None, kind: None, context: None, ..full.clone() };
+    let events = events();
+    events.iter().zip([full, bare].iter().cycle()).map(|(event, envelope)| envelope.wrap(event)).collect()
+}
+
+pub fn aggregates() -> Vec<Vec<u8>> {
+    let parts: Vec<Vec<u8>> = events().into_iter().chain(envelopes()).collect();
+    parts
+        .chunks(3)
+        .map(|parts| {
+            let parts: Vec<(&str, &[u8])> = ["a", "b", "a"].into_iter().zip(parts.iter().map(Vec::as_slice)).collect();
+            aggregate(&parts).to_vec()
+        })
+        .collect()
+}
+
+fn profile(number: u8) -> ProfileId {
+    ProfileId::from_bytes([number; 16])
+}
+
+fn place() -> (PartitionId, Offset) {
+    let long: Sequence = "49590338271490256608559692538361571095921575989136588898".parse().expect("a sequence number");
+    (PartitionId::new("shard-0"), Offset::new(long, 3))
+}
+
+pub fn claims() -> Vec<Vec<u8>> {
+    let (partition, offset) = place();
+    vec![Claim { profile: profile(1), partition, offset }.encode().to_vec()]
+}
+
+pub fn sets() -> Vec<Vec<u8>> {
+    let (partition, offset) = place();
+    let mut set = IdentitySet::new(profile(1));
+    let identifier = || Identifier::new(Namespace::EMAIL, "j@x.org").expect("an identifier");
+    set.held.push(Held { identifier: identifier(), profile: profile(1), claimed_at: MOMENT, source: "web".to_owned() });
+    set.edges.push(Edge {
+        one: profile(1),
+        other: profile(2),
+        kind: EdgeKind::Shared,
+        through: identifier(),
+        partition,
+        offset,
+        made_at: MOMENT,
+        rules: "default-1".to_owned(),
+    });
+    vec![SetItem::Root(set).encode().to_vec(), SetItem::MergedInto(profile(7)).encode().to_vec()]
+}
+
+pub fn members() -> Vec<Vec<u8>> {
+    let (partition, offset) = place();
+    let mut member = Member::new(profile(1));
+    let mut members = vec![member.encode()];
+    for (sub, event) in (offset.sub..).zip(events()) {
+        let offset = Offset::new(offset.sequence, sub);
+        let raw = raw(&event, offset);
+        if let Ok(event) = validate(&raw) {
+            member.apply(&partition, &event);
+            members.push(member.encode());
+        }
+    }
+    members.iter().step_by(5).map(|member| member.to_vec()).collect()
+}
+
+pub fn raw(bytes: &[u8], offset: Offset) -> RawEvent<'_> {
+    RawEvent { offset, source: "fuzz".into(), received_at: MOMENT, sent_at: None, kind: None, context: None, bytes }
+}

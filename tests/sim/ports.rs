@@ -1,0 +1,170 @@
+//! The ports, simulated: each call lets others go first, may fail without effect, or take effect and fail all the same.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use adapter_memory::{MemoryLake, MemoryState};
+use arrow::record_batch::RecordBatch;
+use cdp_event::Timestamp;
+use cdp_ports::{
+    Chance, Clock, Compaction, DataFile, FaultKind, Item, Key, Lake, PortError, PortResult, State, TableName,
+    Transaction,
+};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::executor::step;
+use crate::sabotage;
+use crate::schedule::Sabotage;
+
+/// What can go wrong, and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct Faults {
+    pub refused: f64,
+    pub answer_lost: f64,
+    pub clock_jumps: f64,
+}
+
+impl Faults {
+    pub const NONE: Self = Self { refused: 0.0, answer_lost: 0.0, clock_jumps: 0.0 };
+}
+
+/// State and Lake that survive every crash, and the chances of a fault.
+pub struct World {
+    pub state: MemoryState,
+    pub lake: MemoryLake,
+    now: AtomicI64,
+    names: AtomicU64,
+    faults: Faults,
+    dice: Mutex<SmallRng>,
+    unexpected: Mutex<Option<String>>,
+    pub sabotage: Option<Sabotage>,
+}
+
+impl World {
+    pub fn new(seed: u64, faults: Faults, sabotage: Option<Sabotage>) -> Self {
+        Self {
+            state: MemoryState::default(),
+            lake: MemoryLake::default(),
+            now: AtomicI64::new(1_760_000_000_000),
+            names: AtomicU64::new(0),
+            faults,
+            dice: Mutex::new(SmallRng::seed_from_u64(seed ^ 0x5EED)),
+            unexpected: Mutex::default(),
+            sabotage,
+        }
+    }
+
+    /// A worker met an error that no fault explains.
+    pub fn give_up(&self, error: String) {
+        self.unexpected.lock().expect("one thread").get_or_insert(error);
+    }
+
+    pub fn gave_up(&self) -> Option<String> {
+        self.unexpected.lock().expect("one thread").clone()
+    }
+
+    fn happens(&self, probability: f64) -> bool {
+        probability > 0.0 && self.dice.lock().expect("one thread").random_bool(probability)
+    }
+
+    /// A port call: others may run before it and after it, and it may fail on either side of its effect.
+    async fn call<T>(&self, action: &str, effect: impl AsyncFnOnce() -> PortResult<T>) -> PortResult<T> {
+        step().await;
+        if self.happens(self.faults.refused) {
+            return Err(PortError::new(FaultKind::Busy, format!("{action} (throttled)")));
+        }
+        let outcome = effect().await;
+        step().await;
+        if outcome.is_ok() && self.happens(self.faults.answer_lost) {
+            return Err(PortError::new(FaultKind::Busy, format!("{action} (answer lost)")));
+        }
+        outcome
+    }
+}
+
+/// A worker's connection to the world. It dies with the worker.
+pub struct Session<'w> {
+    pub world: &'w World,
+    /// A file that was said to be put and was not: only where that bug was planted.
+    pub unwritten: Mutex<Vec<sabotage::Unwritten>>,
+}
+
+impl<'w> Session<'w> {
+    pub fn new(world: &'w World) -> Self {
+        Self { world, unwritten: Mutex::default() }
+    }
+}
+
+impl State for &Session<'_> {
+    async fn get(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
+        let items = self.world.call("get", async || self.world.state.get(keys).await).await?;
+        Ok(match self.world.sabotage {
+            Some(Sabotage::SkipWatermark) => {
+                items.into_iter().map(|item| item.map(sabotage::without_watermark)).collect()
+            }
+            Some(_) | None => items,
+        })
+    }
+
+    async fn query(&self, partition: &str, prefix: &str, after: Option<&str>, limit: usize) -> PortResult<Vec<Item>> {
+        self.world.call("query", async || self.world.state.query(partition, prefix, after, limit).await).await
+    }
+
+    async fn commit(&self, mut transaction: Transaction) -> PortResult<()> {
+        if self.world.sabotage == Some(Sabotage::MoveClaim) {
+            sabotage::overwrite_claims(&mut transaction);
+        }
+        self.world.call("commit", async || self.world.state.commit(transaction).await).await
+    }
+}
+
+impl Lake for &Session<'_> {
+    async fn put(&self, table: TableName, date: &str, name: &str, rows: &RecordBatch) -> PortResult<DataFile> {
+        if self.world.sabotage == Some(Sabotage::CheckpointBeforeLanding) {
+            return sabotage::put_later(self, table, date, name, rows).await;
+        }
+        self.world.call("put", async || self.world.lake.put(table, date, name, rows).await).await
+    }
+
+    async fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {
+        if self.world.sabotage == Some(Sabotage::CommitWithoutTxn) {
+            let next = self.world.lake.last_plan(table).await?.unwrap_or(0) + 1;
+            return self.world.call("commit", async || self.world.lake.commit(table, next, files).await).await;
+        }
+        self.world.call("commit", async || self.world.lake.commit(table, plan, files).await).await
+    }
+
+    async fn last_plan(&self, table: TableName) -> PortResult<Option<u64>> {
+        if self.world.sabotage == Some(Sabotage::CommitWithoutTxn) {
+            return Ok(None);
+        }
+        self.world.call("last_plan", async || self.world.lake.last_plan(table).await).await
+    }
+
+    async fn compact(&self, table: TableName, target_bytes: u64) -> PortResult<Option<Compaction>> {
+        self.world.call("compact", async || self.world.lake.compact(table, target_bytes).await).await
+    }
+
+    async fn sweep(&self, table: TableName, named: &[String], before: Timestamp) -> PortResult<u64> {
+        self.world.call("sweep", async || self.world.lake.sweep(table, named, before).await).await
+    }
+}
+
+impl Clock for &Session<'_> {
+    /// Now and then it jumps, ahead or back, by up to an hour.
+    fn now(&self) -> Timestamp {
+        let jump = if self.world.happens(self.world.faults.clock_jumps) {
+            self.world.dice.lock().expect("one thread").random_range(-3_600_000..3_600_000)
+        } else {
+            17
+        };
+        Timestamp::from_ms(self.world.now.fetch_add(jump, Ordering::Relaxed) + jump)
+    }
+}
+
+impl Chance for &Session<'_> {
+    fn draw(&self) -> u64 {
+        self.world.names.fetch_add(1, Ordering::Relaxed)
+    }
+}

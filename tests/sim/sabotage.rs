@@ -1,0 +1,71 @@
+//! Bugs, planted at the ports: what the code would do to the world if it had them.
+
+use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
+use cdp_event::{Offset, PartitionId, Timestamp};
+use cdp_ports::{Condition, DataFile, Item, Lake, PortResult, TableName, Transaction, Write};
+use cdp_profile::{InFlight, Member};
+
+use crate::executor::step;
+use crate::ports::Session;
+
+pub struct Unwritten {
+    table: TableName,
+    date: String,
+    name: String,
+    rows: RecordBatch,
+}
+
+struct NothingReturns;
+
+impl InFlight for NothingReturns {
+    fn may_return(&self, _: &PartitionId, _: Offset) -> bool {
+        false
+    }
+}
+
+/// The profile forgets which offsets were applied.
+pub fn without_watermark(item: Item) -> Item {
+    if item.key.sort != "member" {
+        return item;
+    }
+    let mut member = Member::decode(Bytes::clone(&item.body)).expect("written by the code under test");
+    member.forget(&NothingReturns, Timestamp::from_ms(i64::MAX / 2));
+    Item { body: member.encode(), ..item }
+}
+
+/// The last one to claim an identifier gets it.
+pub fn overwrite_claims(transaction: &mut Transaction) {
+    for write in &mut transaction.writes {
+        if let Write::Put { key, condition, .. } = write
+            && key.sort == "claim"
+        {
+            *condition = Condition::Any;
+        }
+    }
+}
+
+/// A file is written only when the worker has moved on to the next one.
+pub async fn put_later(
+    session: &Session<'_>,
+    table: TableName,
+    date: &str,
+    name: &str,
+    rows: &RecordBatch,
+) -> PortResult<DataFile> {
+    let earlier: Vec<Unwritten> = session.unwritten.lock().expect("one thread").drain(..).collect();
+    for file in earlier {
+        session.world.lake.put(file.table, &file.date, &file.name, &file.rows).await?;
+    }
+    step().await;
+    let unwritten = Unwritten { table, date: date.to_owned(), name: name.to_owned(), rows: rows.clone() };
+    session.unwritten.lock().expect("one thread").push(unwritten);
+    Ok(DataFile {
+        path: format!("date={date}/{name}.parquet"),
+        date: date.to_owned(),
+        rows: rows.num_rows() as u64,
+        bytes: 1,
+        stats: "{}".to_owned(),
+        written_at_ms: 0,
+    })
+}
