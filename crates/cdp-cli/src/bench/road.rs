@@ -1,7 +1,7 @@
 //! The whole road, as `cdp up` runs it: records into the durable log, from there through ingest into profiles and Parquet
 //! files, and into the Delta logs. CPU seconds are those of the whole process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use clap::Args;
 use futures::executor::block_on;
 
 use super::measure::{cpu_time, peak_memory};
-use super::source::lines;
+use super::source::each_line;
 use super::world::BenchWorld;
 use crate::fault::Fault;
 use crate::output::{Format, Rows};
@@ -34,7 +34,7 @@ pub struct Road {
     #[arg(long, default_value_t = 2)]
     shards: usize,
     /// Records of one batch, at most.
-    #[arg(long, default_value_t = 50_000)]
+    #[arg(long, default_value_t = 20_000)]
     batch: usize,
     /// Where the deployment goes, and stays; a temporary folder otherwise.
     #[arg(long)]
@@ -48,7 +48,6 @@ const BATCH_BYTES: usize = 96 << 20;
 
 impl Road {
     pub fn run(self) -> Result<(), Fault> {
-        let events = lines(&self.events)?;
         let folder = tempfile::tempdir()?;
         let dir = self.dir.clone().unwrap_or_else(|| folder.path().to_owned());
         let log = EmbeddedLog::open(dir.join("log"), self.shards, LogOptions::default()).map_err(Fault::unavailable)?;
@@ -58,13 +57,12 @@ impl Road {
             clock: BenchWorld,
             rules: Rules::default(),
         };
-        let count = events.len();
         let (began, cpu) = (Instant::now(), cpu_time());
         let (sent, working) = (AtomicBool::new(false), AtomicUsize::new(self.shards));
         let outcome = thread::scope(|scope| {
             let sent = &sent;
             let producer = scope.spawn(|| {
-                let outcome = produce(&log, events);
+                let outcome = produce(&log, &self.events);
                 sent.store(true, Ordering::Release);
                 outcome
             });
@@ -80,17 +78,17 @@ impl Road {
                 })
                 .collect();
             let committer = scope.spawn(|| commit(&ingest, &working));
-            producer.join().map_err(|_| Fault::unavailable("the producer panicked"))??;
-            let mut total = (Counts::default(), StageTimes::default());
+            let events = producer.join().map_err(|_| Fault::unavailable("the producer panicked"))??;
+            let mut total = (events, Counts::default(), StageTimes::default());
             for worker in workers {
                 let (counts, took) = worker.join().map_err(|_| Fault::unavailable("a worker panicked"))??;
-                total.0 += counts;
-                total.1.add(&took);
+                total.1 += counts;
+                total.2.add(&took);
             }
             committer.join().map_err(|_| Fault::unavailable("the committer panicked"))??;
             Ok::<_, Fault>(total)
         });
-        let (counts, took) = outcome?;
+        let (count, counts, took) = outcome?;
         report(&self, count, counts, took, began.elapsed(), cpu_time() - cpu)
     }
 
@@ -122,8 +120,16 @@ impl Road {
     }
 }
 
-fn produce(log: &EmbeddedLog, events: Vec<Bytes>) -> Result<(), Fault> {
-    for some in events.chunks(APPEND) {
+/// Sends the file as it is read. Answers how many events it held.
+fn produce(log: &EmbeddedLog, events: &Path) -> Result<usize, Fault> {
+    let mut lines = each_line(events)?;
+    let mut count = 0;
+    loop {
+        let some: Vec<Bytes> = lines.by_ref().take(APPEND).collect::<Result<_, _>>()?;
+        if some.is_empty() {
+            return Ok(count);
+        }
+        count += some.len();
         let records: Vec<NewRecord> = some.iter().map(record).collect();
         loop {
             match block_on(log.append(records.clone(), BenchWorld.now())) {
@@ -133,7 +139,6 @@ fn produce(log: &EmbeddedLog, events: Vec<Bytes>) -> Result<(), Fault> {
             }
         }
     }
-    Ok(())
 }
 
 /// The key is the device, as the HTTP API chooses it: one device's events stay in order.

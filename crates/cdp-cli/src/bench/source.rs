@@ -1,16 +1,19 @@
 //! Event files for the benches: one event a line.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use bytes::Bytes;
 
 use crate::fault::Fault;
 
-/// The lines of a file, each as its own record.
-pub fn lines(path: &Path) -> Result<Vec<Bytes>, Fault> {
+/// The lines of a file, each as its own record, as they are read.
+pub fn each_line(path: &Path) -> Result<impl Iterator<Item = io::Result<Bytes>> + use<>, Fault> {
     let file = File::open(path).map_err(|error| Fault::wrong(format!("{}: {error}", path.display())))?;
-    let lines = BufReader::with_capacity(1 << 20, file).split(b'\n');
-    Ok(lines.map(|line| line.map(Bytes::from)).collect::<Result<_, _>>()?)
+    Ok(BufReader::with_capacity(1 << 20, file).split(b'\n').map(|line| line.map(Bytes::from)))
+}
+
+pub fn lines(path: &Path) -> Result<Vec<Bytes>, Fault> {
+    Ok(each_line(path)?.collect::<Result<_, _>>()?)
 }

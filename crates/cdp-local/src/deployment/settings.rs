@@ -90,7 +90,7 @@ impl Default for LimitSettings {
             request_bytes,
             inflated_bytes,
             events_in_a_batch: batch_events,
-            ingest_records: 50_000,
+            ingest_records: 20_000,
             ingest_bytes: 48 << 20,
             ingest_linger_ms: 500,
         }
