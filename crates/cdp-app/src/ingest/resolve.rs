@@ -189,7 +189,9 @@ impl<S: State> Resolver<'_, S> {
         }
 
         let profiles: Vec<ProfileId> = candidates.iter().chain(&alias).filter_map(|c| c.claimed_by).collect();
-        self.load_sets(&profiles, cache).await?;
+        if !self.load_sets(&profiles, cache, staged).await? {
+            return Ok(None);
+        }
         let occasion =
             Occasion { partition: self.partition, offset: event.offset, at: event.received_at, source: &event.source };
         let named: Vec<Identifier<'_>> = candidates.iter().chain(&alias).map(|c| c.identifier.clone()).collect();
@@ -396,15 +398,25 @@ impl<S: State> Resolver<'_, S> {
         Ok(())
     }
 
-    /// The sets of `profiles`, found by following each profile to its root.
-    async fn load_sets(&self, profiles: &[ProfileId], cache: &mut IdentityCache) -> Result<(), IngestError> {
+    /// The sets of `profiles`, found by following each profile to its root. False: a set that State told of is staged, so
+    /// what State says of it is not what the cache shows; commit first.
+    async fn load_sets(
+        &self,
+        profiles: &[ProfileId],
+        cache: &mut IdentityCache,
+        staged: &Staged,
+    ) -> Result<bool, IngestError> {
         for profile in profiles {
-            if cache.set_of(*profile).is_none() {
-                let (version, set) = load_set(self.state, *profile).await?;
-                cache.know(Some(version), set);
+            if cache.set_of(*profile).is_some() {
+                continue;
             }
+            let (version, set) = load_set(self.state, *profile).await?;
+            if staged.sets.contains_key(&set.root()) {
+                return Ok(false);
+            }
+            cache.know(Some(version), set);
         }
-        Ok(())
+        Ok(true)
     }
 }
 
