@@ -4,10 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use adapter_memory::{MemoryLake, MemoryState};
-use arrow::record_batch::RecordBatch;
 use cdp_event::Timestamp;
 use cdp_ports::{
-    Chance, Clock, Compaction, DataFile, FaultKind, Item, Key, Lake, PortError, PortResult, State, TableName,
+    Batches, Chance, Clock, Compaction, DataFile, FaultKind, Item, Key, Lake, PortError, PortResult, State, TableName,
     Transaction,
 };
 use rand::rngs::SmallRng;
@@ -120,7 +119,7 @@ impl State for &Session<'_> {
 }
 
 impl Lake for &Session<'_> {
-    async fn put(&self, table: TableName, date: &str, name: &str, rows: &RecordBatch) -> PortResult<DataFile> {
+    async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
         if self.world.sabotage == Some(Sabotage::CheckpointBeforeLanding) {
             return sabotage::put_later(self, table, date, name, rows).await;
         }

@@ -3,7 +3,7 @@
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use cdp_event::{Offset, PartitionId, Timestamp};
-use cdp_ports::{Condition, DataFile, Item, Lake, PortResult, TableName, Transaction, Write};
+use cdp_ports::{Batches, Condition, DataFile, Item, Lake, PortResult, TableName, Transaction, Write};
 use cdp_profile::{InFlight, Member};
 
 use crate::executor::step;
@@ -13,7 +13,7 @@ pub struct Unwritten {
     table: TableName,
     date: String,
     name: String,
-    rows: RecordBatch,
+    rows: Vec<RecordBatch>,
 }
 
 struct NothingReturns;
@@ -51,19 +51,21 @@ pub async fn put_later(
     table: TableName,
     date: &str,
     name: &str,
-    rows: &RecordBatch,
+    rows: Batches<'_>,
 ) -> PortResult<DataFile> {
     let earlier: Vec<Unwritten> = session.unwritten.lock().expect("one thread").drain(..).collect();
     for file in earlier {
-        session.world.lake.put(file.table, &file.date, &file.name, &file.rows).await?;
+        session.world.lake.put(file.table, &file.date, &file.name, &mut file.rows.into_iter().map(Ok)).await?;
     }
     step().await;
-    let unwritten = Unwritten { table, date: date.to_owned(), name: name.to_owned(), rows: rows.clone() };
+    let rows: Vec<RecordBatch> = rows.collect::<Result<_, _>>().expect("columns of one length");
+    let count = rows.iter().map(|batch| batch.num_rows() as u64).sum();
+    let unwritten = Unwritten { table, date: date.to_owned(), name: name.to_owned(), rows };
     session.unwritten.lock().expect("one thread").push(unwritten);
     Ok(DataFile {
         path: format!("date={date}/{name}.parquet"),
         date: date.to_owned(),
-        rows: rows.num_rows() as u64,
+        rows: count,
         bytes: 1,
         stats: "{}".to_owned(),
         written_at_ms: 0,

@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let date = format!("2026-01-{:02}", 1 + number % 3);
         for (table, rows) in tables(records)? {
             let name = format!("{number}-{:x}", std::process::id());
-            let file = block_on(lake.put(table, &date, &name, &rows))?;
+            let file = block_on(lake.put(table, &date, &name, &mut std::iter::once(Ok(rows))))?;
             let plan = plan_of(table)? + 1;
             let started = Instant::now();
             block_on(lake.commit(table, plan, &[file]))?;

@@ -22,6 +22,8 @@ pub enum DeltaError {
     Parquet(#[from] parquet::errors::ParquetError),
     #[error("rows: {0}")]
     Rows(#[from] arrow::error::ArrowError),
+    #[error("{0} would be a file without rows")]
+    NoRows(PathBuf),
     #[error("the statistics of {0} are no JSON: {1}")]
     Stats(String, serde_json::Error),
     #[error("another writer came first")]
@@ -49,7 +51,9 @@ impl DeltaError {
             Self::NoTable(_) => FaultKind::Missing,
             Self::Conflict | Self::PlanDone { .. } => FaultKind::Stale,
             Self::Passing(_) => FaultKind::Busy,
-            Self::Rows(_) | Self::Layout { .. } | Self::Stats(..) | Self::PlanTooLarge(_) => FaultKind::Refused,
+            Self::Rows(_) | Self::NoRows(_) | Self::Layout { .. } | Self::Stats(..) | Self::PlanTooLarge(_) => {
+                FaultKind::Refused
+            }
             Self::Io { .. } | Self::Threads(_) | Self::Log(_) | Self::Parquet(_) | Self::NoFolder(_) => {
                 FaultKind::Broken
             }

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::{Schema, SchemaRef};
-use arrow::record_batch::RecordBatch;
 use cdp_event::Timestamp;
-use cdp_lake::encode::{Summary, encode};
+use cdp_lake::encode::{Summary, TableFile};
 use cdp_lake::layout;
-use cdp_ports::{Compaction, DataFile, Lake, PortResult, TableName};
+use cdp_ports::{Batches, Compaction, DataFile, Lake, PortResult, TableName};
 use delta_kernel::Engine;
 use url::Url;
 
@@ -91,12 +90,18 @@ impl DeltaLake {
         log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, table: TableName, date: &str, name: &str, rows: &RecordBatch) -> Result<DataFile, DeltaError> {
-        let encoded = encode(rows)?;
+    fn write(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> Result<DataFile, DeltaError> {
         let path = format!("{}={date}/{name}.parquet", layout::DATE);
         let whole = self.table_root(table).join(&path);
-        files::write(&whole, std::iter::once(&*encoded.bytes), Existing::Replace).map_err(DeltaError::io(whole))?;
-        Ok(data_file(path, date, encoded.bytes.len() as u64, encoded.summary))
+        let Some(first) = rows.next().transpose()? else { return Err(DeltaError::NoRows(whole)) };
+        let mut file = TableFile::new(first.schema(), Vec::new())?;
+        file.write(&first)?;
+        for batch in rows {
+            file.write(&batch?)?;
+        }
+        let (bytes, summary) = file.finish()?;
+        files::write(&whole, std::iter::once(&*bytes), Existing::Replace).map_err(DeltaError::io(whole))?;
+        Ok(data_file(path, date, bytes.len() as u64, summary))
     }
 }
 
@@ -116,7 +121,7 @@ pub(crate) fn data_file(path: String, date: &str, bytes: u64, summary: Summary) 
 }
 
 impl Lake for DeltaLake {
-    async fn put(&self, table: TableName, date: &str, name: &str, rows: &RecordBatch) -> PortResult<DataFile> {
+    async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
         self.write(table, date, name, rows).map_err(|error| error.at_port(format!("put {name} of {table}")))
     }
 

@@ -3,6 +3,7 @@
 mod bench;
 
 use std::fs;
+use std::iter::once;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -212,11 +213,12 @@ fn a_table_of_an_earlier_release_gains_the_columns_it_lacks() {
     assert_eq!((position("order_id"), newest.columns.fields().len()), (32, 33), "new columns come last");
     assert!(newest.columns.field_with_name("campaign_name").expect("a column").is_nullable());
 
-    let file = block_on(again.put(TABLE, DATE, "new", &sample(TABLE, 2))).expect("put");
+    let file = block_on(again.put(TABLE, DATE, "new", &mut once(Ok(sample(TABLE, 2))))).expect("put");
     block_on(again.commit(TABLE, 4, &[file])).expect("commit");
     assert_eq!(bench.open_again().newest(TABLE).expect("a readable log").version, newest.version + 1, "once");
     for plan in 5..=12 {
-        let file = block_on(again.put(TABLE, DATE, &format!("new-{plan}"), &sample(TABLE, 1))).expect("put");
+        let file =
+            block_on(again.put(TABLE, DATE, &format!("new-{plan}"), &mut once(Ok(sample(TABLE, 1))))).expect("put");
         block_on(again.commit(TABLE, plan, &[file])).expect("commit");
     }
     block_on(again.compact(TABLE, 1 << 20)).expect("compact").expect("old files and new ones become one");
@@ -255,7 +257,7 @@ fn a_table_of_a_newer_release_keeps_its_columns() {
     let newer = Arc::new(Schema::new(vec![Field::new("mood", DataType::Utf8, true)]));
     add_column(&bench, newer.field(0));
     let again = bench.open_again();
-    let file = block_on(again.put(TABLE, DATE, "a", &sample(TABLE, 2))).expect("put");
+    let file = block_on(again.put(TABLE, DATE, "a", &mut once(Ok(sample(TABLE, 2))))).expect("put");
     block_on(again.commit(TABLE, 1, &[file])).expect("commit");
     assert!(again.newest(TABLE).expect("a readable log").columns.index_of("mood").is_ok());
     assert_eq!(rows(&again), 2);
@@ -287,7 +289,8 @@ fn any_runtime_may_call_and_drop_a_lake() {
         runtime.block_on(async {
             let bench = Bench::new();
             for plan in 1..=11 {
-                let file = bench.lake.put(TABLE, DATE, &plan.to_string(), &sample(TABLE, 1)).await.expect("put");
+                let file =
+                    bench.lake.put(TABLE, DATE, &plan.to_string(), &mut once(Ok(sample(TABLE, 1)))).await.expect("put");
                 bench.lake.commit(TABLE, plan, &[file]).await.expect("commit");
             }
             assert_eq!(rows(&bench.lake), 11);

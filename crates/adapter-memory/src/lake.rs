@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use arrow::compute::concat_batches;
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use cdp_event::Timestamp;
-use cdp_ports::{Clock, Compaction, DataFile, FaultKind, Lake, PortError, PortResult, TableName};
+use cdp_ports::{Batches, Clock, Compaction, DataFile, FaultKind, Lake, PortError, PortResult, TableName};
 
 use crate::lock;
 
@@ -72,9 +73,15 @@ impl MemoryLake {
 }
 
 impl Lake for MemoryLake {
-    async fn put(&self, table: TableName, date: &str, name: &str, rows: &RecordBatch) -> PortResult<DataFile> {
+    async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
+        let refused = |error| PortError::because(FaultKind::Refused, format!("put {name} of {table}"), error);
+        let batches: Vec<RecordBatch> = rows.collect::<Result<_, _>>().map_err(refused)?;
+        let columns = batches.first().map(RecordBatch::schema);
+        let columns =
+            columns.ok_or_else(|| refused(ArrowError::InvalidArgumentError("there are no rows".to_owned())))?;
+        let rows = concat_batches(&columns, &batches).map_err(refused)?;
         let mut tables = lock(&self.tables);
-        Ok(self.store(tables.entry(table).or_default(), date, name, rows.clone()))
+        Ok(self.store(tables.entry(table).or_default(), date, name, rows))
     }
 
     async fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {
@@ -178,7 +185,8 @@ mod tests {
         }
         let noon = Timestamp::from_ms(1_760_000_000_000);
         let lake = MemoryLake::with_clock(Arc::new(Stopped(noon)));
-        let file = block_on(lake.put(TableName::Events, "2026-01-31", "a", &numbers(0..3))).expect("put");
+        let file = block_on(lake.put(TableName::Events, "2026-01-31", "a", &mut std::iter::once(Ok(numbers(0..3)))))
+            .expect("put");
         assert_eq!(file.written_at_ms, noon.as_ms());
         let swept = |before| block_on(lake.sweep(TableName::Events, &[], before)).expect("sweep");
         assert_eq!((swept(noon), swept(noon.plus_ms(1))), (0, 1));

@@ -10,7 +10,9 @@ mod resolve;
 
 use std::time::{Duration, Instant};
 
-use cdp_event::{Decoded, Event, Offset, PartitionId, Parts, Record, Rejection, Sequence, Timestamp, decode, validate};
+use cdp_event::{
+    Decoded, Event, Identifier, Offset, PartitionId, Parts, Record, Rejection, Sequence, Timestamp, decode, validate,
+};
 use cdp_identity::{BadItem, ProfileId, Rules};
 use cdp_ports::{Chance, Clock, DataFile, Lake, PortError, State, TableName, Transaction, Version};
 use cdp_profile::Verdict;
@@ -97,9 +99,15 @@ struct Valid<'a> {
     bytes: &'a [u8],
 }
 
-/// An event on its way, with its place in the batch's answer.
-struct Landing<'a> {
-    event: Event<'a>,
+impl<'a> Valid<'a> {
+    fn named(&self) -> impl Iterator<Item = &Identifier<'a>> {
+        self.event.identifiers.iter().chain(&self.event.alias)
+    }
+}
+
+/// An event on its way. It stays where it is: an event is large, and a batch has thousands.
+struct Landing<'b, 'a> {
+    event: &'b Event<'a>,
     arrived_at: Timestamp,
     resolved: Resolved,
     verdict: Verdict,
@@ -152,7 +160,7 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         let began = Instant::now();
         let (events, mut refused) = sort(decoded);
         took.decode = began.elapsed();
-        let mut landing = self.resolve(events, fence, reach, &mut refused, &mut took.resolve).await?;
+        let mut landing = self.resolve(&events, fence, reach, &mut refused, &mut took.resolve).await?;
         let began = Instant::now();
         apply::apply(&self.ingest.state, &self.partition, &mut landing, &in_flight, now).await?;
         took.apply = began.elapsed();
@@ -192,29 +200,27 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         Ok(version)
     }
 
-    async fn resolve<'a>(
+    async fn resolve<'b, 'a>(
         &mut self,
-        events: Vec<Valid<'a>>,
+        events: &'b [Valid<'a>],
         fence: Version,
         reach: Option<Offset>,
         refused: &mut Vec<Refused<'a>>,
         took: &mut Duration,
-    ) -> Result<Vec<Landing<'a>>, IngestError> {
+    ) -> Result<Vec<Landing<'b, 'a>>, IngestError> {
         let began = Instant::now();
         let Ingest { state, rules, .. } = self.ingest;
         let resolver = Resolver { state, rules, partition: &self.partition, fence, reach };
-        let (events, arrivals): (Vec<Event<'a>>, Vec<(Timestamp, &'a [u8])>) =
-            events.into_iter().map(|valid| (valid.event, (valid.arrived_at, valid.bytes))).unzip();
-        let outcomes = resolver.resolve(&events, &mut self.cache).await?;
-
+        let outcomes = resolver.resolve(events, &mut self.cache).await?;
         let mut landing = Vec::with_capacity(events.len());
-        for ((event, (arrived_at, bytes)), outcome) in events.into_iter().zip(arrivals).zip(outcomes) {
+        for (Valid { event, arrived_at, bytes }, outcome) in events.iter().zip(outcomes) {
+            let arrived_at = *arrived_at;
             match outcome {
                 Ok(resolved) => landing.push(Landing { event, arrived_at, resolved, verdict: Verdict::Accepted }),
                 Err(rejection) => refused.push(Refused {
                     offset: event.offset,
                     arrived_at,
-                    source: event.source.into_owned(),
+                    source: event.source.clone().into_owned(),
                     bytes,
                     rejection,
                 }),
@@ -226,7 +232,7 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
 
     async fn land(
         &self,
-        landing: &[Landing<'_>],
+        landing: &[Landing<'_, '_>],
         refused: &[Refused<'_>],
         now: Timestamp,
     ) -> Result<Vec<(TableName, DataFile)>, IngestError> {
@@ -277,7 +283,7 @@ fn sort<'a>(decoded: Vec<Decoded<'a>>) -> (Vec<Valid<'a>>, Vec<Refused<'a>>) {
 }
 
 /// A profile that the batch touched.
-fn touched(landing: &[Landing<'_>]) -> Vec<ProfileId> {
+fn touched(landing: &[Landing<'_, '_>]) -> Vec<ProfileId> {
     let mut seen = hashbrown::HashSet::new();
     landing.iter().map(|l| l.resolved.profile).filter(|profile| seen.insert(*profile)).collect()
 }

@@ -3,6 +3,8 @@
 mod init;
 mod up;
 
+mod drop;
+
 mod profile;
 mod query;
 
@@ -39,6 +41,7 @@ pub struct Cli {
 pub enum Command {
     Init(init::Init),
     Up(up::Up),
+    Drop(drop::Drop),
     Profile(profile::Profile),
     Query(query::Query),
     #[command(subcommand)]
@@ -62,6 +65,7 @@ impl Command {
         match self {
             Self::Init(command) => command.run(),
             Self::Up(command) => command.run(),
+            Self::Drop(command) => command.run(),
             Self::Profile(command) => command.run(),
             Self::Query(command) => command.run(),
             Self::Quarantine(command) => command.run(),

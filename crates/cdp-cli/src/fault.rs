@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
-use cdp_local::{DeploymentError, DoorError, OpenError, UpError};
+use cdp_local::{DeploymentError, DoorError, DropError, OpenError, UpError};
 
 #[derive(Debug)]
 pub enum Fault {
@@ -75,6 +75,17 @@ impl From<DoorError> for Fault {
             DoorError::Open(error) => error.into(),
             DoorError::NoToken | DoorError::Path(..) => Self::wrong(error),
             DoorError::NoAnswer { .. } | DoorError::BrokenAnswer(_) => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<DropError> for Fault {
+    fn from(error: DropError) -> Self {
+        match error {
+            DropError::Deployment(error) => error.into(),
+            DropError::Open(error) => error.into(),
+            DropError::NoSource { .. } | DropError::WhichSource(_) | DropError::Io { .. } => Self::wrong(error),
+            DropError::Intake(_) | DropError::Commit(_) => Self::unavailable(error),
         }
     }
 }

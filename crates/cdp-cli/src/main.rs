@@ -3,6 +3,7 @@
 mod bench;
 mod command;
 mod fault;
+mod memory;
 mod output;
 mod progress;
 mod tracing_setup;
@@ -11,10 +12,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    memory::keep_between_batches();
     let cli = command::Cli::parse();
     tracing_setup::start(cli.log_format);
     match cli.command.run() {

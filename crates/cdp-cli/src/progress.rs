@@ -11,6 +11,13 @@ pub fn waiting(what: &'static str) -> ProgressBar {
     bar
 }
 
+/// Counts up, towards nobody knows what.
+pub fn counting(what: &'static str) -> ProgressBar {
+    let bar = styled(ProgressBar::new_spinner(), "{spinner} {human_pos} {msg}, {per_sec}, {elapsed}", what);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
 /// `indicatif` draws on stderr, and draws nothing when that is no terminal.
 fn styled(bar: ProgressBar, template: &str, what: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// Text. A whole number is taken as its digits (many producers send numeric ids); null is absence.
@@ -119,6 +121,56 @@ impl<'de> Deserialize<'de> for MaybeNumber {
     }
 }
 
+/// An object's fields where there is an object; nothing where a producer sent something else in its place.
+pub(crate) struct Maybe<T>(pub Option<T>);
+
+impl<T> Default for Maybe<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maybe<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
 /// True where the value is `true`, and nowhere else.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct IsTrue(pub bool);
@@ -131,8 +183,7 @@ impl<'de> Deserialize<'de> for IsTrue {
 
 /// How deep objects and arrays nest, as far as `limit + 1`.
 pub(crate) fn depth_exceeds(json: &[u8], limit: usize) -> bool {
-    let openings = json.iter().filter(|&&b| b == b'{' || b == b'[').count();
-    if openings <= limit {
+    if openings(json) <= limit {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
@@ -154,12 +205,16 @@ pub(crate) fn depth_exceeds(json: &[u8], limit: usize) -> bool {
     false
 }
 
+/// Counted in pieces that a byte can count, so that the processor takes many bytes at a time.
+fn openings(json: &[u8]) -> usize {
+    let of_piece = |piece: &[u8]| piece.iter().map(|&b| u8::from(b == b'{') | u8::from(b == b'[')).sum::<u8>();
+    json.chunks(255).map(|piece| usize::from(of_piece(piece))).sum()
+}
+
 /// Where JSON text escapes half of a character, `\ud83d` without its other half: no Unicode text can hold that. SDKs make
 /// it of an emoji that was cut in two. The byte's place.
 pub(crate) fn lone_surrogate(json: &[u8]) -> Option<usize> {
-    if !json.contains(&b'\\') {
-        return None;
-    }
+    memchr::memchr(b'\\', json)?;
     let mut at = 0;
     let mut high_ends = None;
     while let Some(&byte) = json.get(at) {

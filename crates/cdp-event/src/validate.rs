@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::event::Facts;
 use crate::identifier::NotAnIdentifier;
-use crate::json::{IsTrue, MaybeNumber, MaybeText, Text, depth_exceeds, duplicate_key, lone_surrogate};
+use crate::json::{IsTrue, Maybe, MaybeNumber, MaybeText, Text, depth_exceeds, duplicate_key, lone_surrogate};
 use crate::{Event, EventKind, Identifier, Namespace, RawEvent, Reason, Rejection, Timestamp};
 
 pub const MAX_EVENT_BYTES: usize = 32 * 1024;
@@ -124,20 +124,6 @@ struct Body<'a> {
     traits: Option<&'a RawValue>,
     #[serde(borrow, default)]
     context: Option<&'a RawValue>,
-}
-
-/// An object's fields where there is an object; nothing where a producer sent something else in its place.
-#[derive(Default)]
-struct Maybe<T>(Option<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maybe<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = <&'de RawValue>::deserialize(deserializer)?;
-        if !json.get().starts_with('{') {
-            return Ok(Self(None));
-        }
-        serde_json::from_str(json.get()).map(|value| Self(Some(value))).map_err(serde::de::Error::custom)
-    }
 }
 
 #[derive(Deserialize, Default)]

@@ -1,5 +1,6 @@
 //! Domain values become rows of the tables.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -39,7 +40,9 @@ impl Positions {
 
     fn push(&mut self, partition: &PartitionId, offset: Offset) {
         self.partition.append_value(partition.as_str());
-        self.sequence.append_value(offset.sequence.to_string());
+        // Writing to a builder of text does not fail.
+        let _ = write!(self.sequence, "{}", offset.sequence);
+        self.sequence.append_value("");
         self.sub.append_value(i32::try_from(offset.sub).unwrap_or(i32::MAX));
     }
 

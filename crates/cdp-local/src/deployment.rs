@@ -88,8 +88,9 @@ impl Deployment {
         self.root.join("lake")
     }
 
-    pub fn drops(&self) -> PathBuf {
-        self.root.join("drops")
+    /// Where files of a drop source appear.
+    pub fn drop_folder(&self, source: &str) -> PathBuf {
+        self.root.join("drops").join(source)
     }
 }
 

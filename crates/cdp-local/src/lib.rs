@@ -15,9 +15,12 @@ mod front;
 mod up;
 
 mod door;
+mod dropped;
 
+pub use cdp_drops::{FileReport, Status};
 pub use cdp_query::{Query, QueryError};
 pub use deployment::{Created, Deployment, DeploymentError, Running, init};
 pub use door::{Answer, Door, DoorError};
+pub use dropped::{DropError, take_in};
 pub use platform::OpenError;
 pub use up::{UpError, up};

@@ -12,6 +12,7 @@ mod fate;
 mod signals;
 
 mod commits;
+mod drops;
 mod measure;
 mod shard;
 mod trim;
@@ -29,6 +30,7 @@ use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::commits::TableKeeper;
+use self::drops::DropWatcher;
 use self::shard::ShardWorker;
 use self::signals::{Bell, Stop};
 use self::trim::LogTrimmer;
@@ -99,6 +101,10 @@ fn run(
             let name = format!("shard {shard}");
             let worker = ShardWorker { platform, shard, limits, stop: &stop, landed: &landed };
             crew.work(name, move || worker.run().map_err(|error| error.to_string()));
+        }
+        if !platform.deployment.settings.drops.is_empty() {
+            let watcher = DropWatcher { platform, stop: &stop, landed: &landed };
+            crew.work("drops".to_owned(), move || watcher.run().map_err(|error| error.to_string()));
         }
         let trimmer = LogTrimmer { platform, stop: &stop };
         crew.work("log trimming".to_owned(), move || trimmer.run().map_err(|error| error.to_string()));

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use cdp_event::Timestamp;
 
@@ -67,16 +68,19 @@ pub struct Compaction {
     pub rows: u64,
 }
 
+/// Rows of one file, some thousands at a time, so that a large file is made in little memory.
+pub type Batches<'b> = &'b mut (dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send);
+
 pub trait Lake: Send + Sync {
     /// Writes rows of one table and one date (the `date` column is not among the rows' columns: it is the folder) as a
     /// file named `name` (no slash, no suffix; the caller never uses a name twice). Durable once answered. No reader
-    /// sees the rows before `commit`.
+    /// sees the rows before `commit`. `Refused`: there is no batch, or one that could not be made.
     fn put(
         &self,
         table: TableName,
         date: &str,
         name: &str,
-        rows: &RecordBatch,
+        rows: Batches<'_>,
     ) -> impl Future<Output = PortResult<DataFile>> + Send;
 
     /// Adds the files to the table in one commit that carries `plan` as its txn version. `Stale` when the table already
@@ -106,7 +110,7 @@ pub trait Lake: Send + Sync {
 }
 
 impl<L: Lake> Lake for Arc<L> {
-    async fn put(&self, table: TableName, date: &str, name: &str, rows: &RecordBatch) -> PortResult<DataFile> {
+    async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
         self.as_ref().put(table, date, name, rows).await
     }
 

@@ -10,7 +10,7 @@ mod person;
 
 mod stored;
 
-pub use member::{InFlight, Member, RECENT_EVENTS, RecentEvent, Trait, Verdict};
+pub use member::{InFlight, Member, Outline, RECENT_EVENTS, RecentEvent, Trait, Verdict};
 pub use person::Person;
 pub use seen::SeenMessage;
 

@@ -17,6 +17,7 @@ const MAX_TRAITS: usize = 300;
 const MAX_TRAIT_BYTES: usize = 4096;
 const MAX_LABELS: usize = 300;
 const OTHER_LABELS: &str = "(other)";
+
 /// A value and what it takes to decide between two: the later time stamp wins, then the greater message id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trait {
@@ -69,6 +70,10 @@ pub struct Member {
     /// For each partition in flight, the highest offset that was applied.
     applied: Vec<(PartitionId, Offset)>,
 }
+
+/// A member as far as the tables tell of it: read without its recent events and its memory, which are most of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline(pub(crate) Member);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cdp_event::Timestamp;
 use cdp_identity::ProfileId;
 
-use crate::{Member, RECENT_EVENTS, RecentEvent, Trait};
+use crate::{Member, Outline, RECENT_EVENTS, RecentEvent, Trait};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
@@ -53,6 +53,13 @@ impl Person {
         members.into_iter().fold(Self::default(), Self::fold)
     }
 
+    /// The person as far as the tables tell: no recent events.
+    pub fn outlined(outlines: impl IntoIterator<Item = Outline>) -> Self {
+        let mut outlines = outlines.into_iter();
+        let first = outlines.next().map(|Outline(member)| Self::from(member)).unwrap_or_default();
+        outlines.fold(first, |person, Outline(member)| person.fold(&member))
+    }
+
     /// Traits as one JSON object.
     pub fn traits_json(&self) -> String {
         let mut json = String::from("{");
@@ -66,6 +73,22 @@ impl Person {
         }
         json.push('}');
         json
+    }
+}
+
+impl From<Member> for Person {
+    fn from(member: Member) -> Self {
+        Self {
+            members: vec![member.id],
+            first_seen: member.first_seen,
+            last_seen: member.last_seen,
+            updated_at: member.updated_at,
+            events: member.events,
+            duplicates: member.duplicates,
+            counts: member.counts,
+            traits: member.traits,
+            recent: member.recent,
+        }
     }
 }
 

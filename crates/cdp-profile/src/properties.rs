@@ -5,7 +5,7 @@ use cdp_event::{Event, Offset, PartitionId, RawEvent, Timestamp, validate};
 use cdp_identity::ProfileId;
 use proptest::prelude::*;
 
-use crate::{InFlight, Member, Person, Verdict};
+use crate::{InFlight, Member, Outline, Person, Verdict};
 
 struct AllInFlight;
 
@@ -105,7 +105,11 @@ proptest! {
     fn what_is_stored_is_read_back(events in prop::collection::vec(0u8..60, 1..60)) {
         let mut member = applied(&events);
         member.forget(&AllInFlight, Timestamp::from_ms(0));
-        prop_assert_eq!(Member::decode(member.encode()).expect("just encoded"), member);
+        let stored = member.encode();
+        let outlined = Person::outlined([Outline::decode(stored.clone()).expect("just encoded")]);
+        let untold = |person: Person| Person { recent: vec![], duplicates: 0, updated_at: None, ..person };
+        prop_assert_eq!(outlined, untold(Person::of([&member])));
+        prop_assert_eq!(Member::decode(stored).expect("just encoded"), member);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use cdp_event::{EventKind, Offset, PartitionId, Sequence, Timestamp};
 use cdp_identity::{BadItem, ProfileId};
 use prost::Message;
 
+use crate::member::Outline;
 use crate::{Member, RecentEvent, SeenMessage, Trait};
 
 #[derive(Clone, PartialEq, Message)]
@@ -140,12 +141,10 @@ impl Member {
 
     pub fn decode(body: Bytes) -> Result<Self, BadItem> {
         let stored = StoredMember::decode(body).map_err(|e| BadItem::new("profile", e))?;
-        let id: [u8; 16] =
-            stored.id.as_ref().try_into().map_err(|_| BadItem::new("profile", "its id is not 16 bytes"))?;
         let partitions: Vec<PartitionId> = stored.partitions.iter().map(PartitionId::new).collect();
         let seen = stored.seen.into_iter().map(|seen| seen.read(&partitions)).collect::<Result<_, _>>()?;
         let applied = stored.applied.into_iter().map(|place| place.read(&partitions)).collect::<Result<_, _>>()?;
-        let mut member = Self::new(ProfileId::from_bytes(id)).with_memory(seen, applied);
+        let mut member = Self::new(read_id(&stored.id)?).with_memory(seen, applied);
         member.first_seen = stored.first_seen_ms.map(Timestamp::from_ms);
         member.last_seen = stored.last_seen_ms.map(Timestamp::from_ms);
         member.updated_at = stored.updated_at_ms.map(Timestamp::from_ms);
@@ -158,6 +157,41 @@ impl Member {
         member.recent = stored.recent.into_iter().map(StoredEvent::read).collect::<Result<_, _>>()?;
         Ok(member)
     }
+}
+
+/// A part of [`StoredMember`]: the reader passes over the rest.
+#[derive(Clone, PartialEq, Message)]
+struct StoredOutline {
+    #[prost(bytes = "bytes", tag = "1")]
+    id: Bytes,
+    #[prost(sint64, optional, tag = "2")]
+    first_seen_ms: Option<i64>,
+    #[prost(sint64, optional, tag = "3")]
+    last_seen_ms: Option<i64>,
+    #[prost(uint64, tag = "6")]
+    events: u64,
+    #[prost(message, repeated, tag = "8")]
+    counts: Vec<StoredCount>,
+    #[prost(message, repeated, tag = "9")]
+    traits: Vec<StoredTrait>,
+}
+
+impl Outline {
+    pub fn decode(body: Bytes) -> Result<Self, BadItem> {
+        let stored = StoredOutline::decode(body).map_err(|e| BadItem::new("profile", e))?;
+        let mut member = Member::new(read_id(&stored.id)?);
+        member.first_seen = stored.first_seen_ms.map(Timestamp::from_ms);
+        member.last_seen = stored.last_seen_ms.map(Timestamp::from_ms);
+        member.events = stored.events;
+        member.counts = stored.counts.into_iter().map(|c| (c.label, c.count)).collect();
+        member.traits = stored.traits.into_iter().map(StoredTrait::read).collect();
+        Ok(Self(member))
+    }
+}
+
+fn read_id(bytes: &[u8]) -> Result<ProfileId, BadItem> {
+    let id: [u8; 16] = bytes.try_into().map_err(|_| BadItem::new("profile", "its id is not 16 bytes"))?;
+    Ok(ProfileId::from_bytes(id))
 }
 
 impl From<(&String, &Trait)> for StoredTrait {

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::fs::File;
+use std::iter::once;
 use std::sync::Arc;
 
 use adapter_delta::DeltaLake;
@@ -35,7 +36,7 @@ impl Bench {
     }
 
     pub fn put(&self, table: TableName, name: &str, count: usize) -> DataFile {
-        block_on(self.lake.put(table, DATE, name, &sample(table, count))).expect("put")
+        block_on(self.lake.put(table, DATE, name, &mut once(Ok(sample(table, count))))).expect("put")
     }
 
     pub fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {

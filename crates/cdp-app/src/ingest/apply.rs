@@ -17,7 +17,7 @@ const READ_AHEAD: usize = 500;
 pub(super) async fn apply(
     state: &impl State,
     partition: &PartitionId,
-    landing: &mut [Landing<'_>],
+    landing: &mut [Landing<'_, '_>],
     in_flight: &Checkpoints,
     now: Timestamp,
 ) -> Result<(), IngestError> {
@@ -35,7 +35,7 @@ pub(super) async fn apply(
 }
 
 /// Profiles in the order in which the batch first names them, each with its events.
-fn by_profile(landing: &[Landing<'_>]) -> Vec<(ProfileId, Vec<usize>)> {
+fn by_profile(landing: &[Landing<'_, '_>]) -> Vec<(ProfileId, Vec<usize>)> {
     let mut places: HashMap<ProfileId, usize> = HashMap::new();
     let mut groups: Vec<(ProfileId, Vec<usize>)> = Vec::new();
     for (at, landing) in landing.iter().enumerate() {
@@ -54,7 +54,7 @@ fn by_profile(landing: &[Landing<'_>]) -> Vec<(ProfileId, Vec<usize>)> {
 async fn apply_to_one(
     state: &impl State,
     partition: &PartitionId,
-    landing: &mut [Landing<'_>],
+    landing: &mut [Landing<'_, '_>],
     profile: ProfileId,
     events: &[usize],
     item: Option<Item>,
@@ -68,7 +68,7 @@ async fn apply_to_one(
     let before = reached(&member, partition);
     for &at in events {
         let landing = &mut landing[at];
-        landing.verdict = member.apply(partition, &landing.event);
+        landing.verdict = member.apply(partition, landing.event);
     }
     if reached(&member, partition) == before {
         return Ok(true);

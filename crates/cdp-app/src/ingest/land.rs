@@ -1,12 +1,13 @@
 //! Land: the batch as files of the four tables, which nobody sees before they are committed.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use cdp_event::{Offset, PartitionId, Timestamp};
 use cdp_identity::{Edge, IdentitySet, ProfileId, SetItem};
 use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRows};
-use cdp_ports::{Chance, Clock, DataFile, Lake, State, TableName, Version};
-use cdp_profile::{Member, Person, Verdict};
+use cdp_ports::{Batches, Chance, Clock, DataFile, Lake, State, TableName, Version};
+use cdp_profile::{Outline, Person, Verdict};
 use hashbrown::{HashMap, HashSet};
 
 use super::{Ingest, IngestError, Landing, Refused, load_set, touched};
@@ -14,6 +15,8 @@ use crate::keys::{member_key, set_key};
 
 /// Profiles of one read.
 const READ_AHEAD: usize = 500;
+/// Rows in memory on their way into a file: they stay in the processor's cache.
+const ROWS_AT_A_TIME: usize = 1024;
 
 pub(super) struct Land<'l, S, L, C> {
     pub ingest: &'l Ingest<S, L, C>,
@@ -37,7 +40,7 @@ impl Sets {
 impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
     pub async fn put(
         &self,
-        landing: &[Landing<'_>],
+        landing: &[Landing<'_, '_>],
         refused: &[Refused<'_>],
     ) -> Result<Vec<(TableName, DataFile)>, IngestError> {
         let mut files = Vec::new();
@@ -51,19 +54,17 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
 
     async fn put_events(
         &self,
-        landing: &[Landing<'_>],
+        landing: &[Landing<'_, '_>],
         files: &mut Vec<(TableName, DataFile)>,
     ) -> Result<(), IngestError> {
-        let mut days: BTreeMap<i32, (Timestamp, EventRows)> = BTreeMap::new();
-        for Landing { event, arrived_at, resolved, verdict } in landing {
-            if *verdict == Verdict::Duplicate {
-                continue;
-            }
-            let day = days.entry(arrived_at.days()).or_insert_with(|| (*arrived_at, EventRows::default()));
-            day.1.push(self.partition, event, resolved.profile);
-        }
-        for (_, (day, rows)) in days {
-            files.push(self.file(TableName::Events, day, rows.finish()?).await?);
+        let accepted = landing.iter().filter(|landing| landing.verdict == Verdict::Accepted);
+        for (day, landing) in by_day(accepted, |landing| landing.arrived_at) {
+            let mut batches = landing.chunks(ROWS_AT_A_TIME).map(|some| {
+                let mut rows = EventRows::default();
+                some.iter().for_each(|landing| rows.push(self.partition, landing.event, landing.resolved.profile));
+                rows.finish()
+            });
+            files.push(self.file(TableName::Events, day, &mut batches).await?);
         }
         Ok(())
     }
@@ -73,20 +74,22 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
         refused: &[Refused<'_>],
         files: &mut Vec<(TableName, DataFile)>,
     ) -> Result<(), IngestError> {
-        let mut days: BTreeMap<i32, (Timestamp, QuarantineRows)> = BTreeMap::new();
-        for Refused { offset, arrived_at, source, bytes, rejection } in refused {
-            let day = days.entry(arrived_at.days()).or_insert_with(|| (*arrived_at, QuarantineRows::default()));
-            day.1.push(self.partition, *offset, *arrived_at, source, rejection, bytes);
-        }
-        for (_, (day, rows)) in days {
-            files.push(self.file(TableName::Quarantine, day, rows.finish()?).await?);
+        for (day, refused) in by_day(refused, |refused| refused.arrived_at) {
+            let mut batches = refused.chunks(ROWS_AT_A_TIME).map(|some| {
+                let mut rows = QuarantineRows::default();
+                for Refused { offset, arrived_at, source, bytes, rejection } in some {
+                    rows.push(self.partition, *offset, *arrived_at, source, rejection, bytes);
+                }
+                rows.finish()
+            });
+            files.push(self.file(TableName::Quarantine, day, &mut batches).await?);
         }
         Ok(())
     }
 
     async fn put_identity(
         &self,
-        landing: &[Landing<'_>],
+        landing: &[Landing<'_, '_>],
         sets: &Sets,
         files: &mut Vec<(TableName, DataFile)>,
     ) -> Result<(), IngestError> {
@@ -135,7 +138,7 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
             }
         }
         if !rows.is_empty() {
-            files.push(self.file(TableName::Identity, self.now, rows.finish()?).await?);
+            files.push(self.file(TableName::Identity, self.now, &mut iter::once(rows.finish())).await?);
         }
         Ok(())
     }
@@ -144,7 +147,7 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
     /// row; the later read saw both, and has the higher revision.
     async fn put_profiles(
         &self,
-        landing: &[Landing<'_>],
+        landing: &[Landing<'_, '_>],
         sets: &Sets,
         files: &mut Vec<(TableName, DataFile)>,
     ) -> Result<(), IngestError> {
@@ -152,38 +155,40 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
         let with_edges = landing.iter().filter(|l| !l.resolved.edges.is_empty());
         let joined: HashSet<ProfileId> =
             with_edges.filter_map(|l| sets.of(l.resolved.profile)).map(IdentitySet::root).collect();
-        let mut rows = ProfileRows::default();
+        let mut batches = Vec::new();
         let all: Vec<&IdentitySet> = sets.by_root.values().collect();
         for some in all.chunks(READ_AHEAD) {
             let members: Vec<ProfileId> = some.iter().flat_map(|set| set.members()).copied().collect();
             let keys: Vec<_> = members.iter().map(|member| member_key(*member)).collect();
-            let mut found: HashMap<ProfileId, (Version, Member)> = HashMap::with_capacity(members.len());
+            let mut found: HashMap<ProfileId, (Version, Outline)> = HashMap::with_capacity(members.len());
             for (member, item) in members.iter().zip(self.ingest.state.get(&keys).await?) {
                 if let Some(item) = item {
-                    found.insert(*member, (item.version, Member::decode(item.body)?));
+                    found.insert(*member, (item.version, Outline::decode(item.body)?));
                 }
             }
+            let mut rows = ProfileRows::default();
             for set in some {
-                self.push_person(set, &found, last, &mut rows);
+                self.push_person(set, &mut found, last, &mut rows);
                 if joined.contains(&set.root()) {
                     self.push_absorbed(set, last, &mut rows);
                 }
             }
+            batches.push(rows.finish());
         }
-        files.push(self.file(TableName::Profiles, self.now, rows.finish()?).await?);
+        files.push(self.file(TableName::Profiles, self.now, &mut batches.into_iter()).await?);
         Ok(())
     }
 
     fn push_person(
         &self,
         set: &IdentitySet,
-        found: &HashMap<ProfileId, (Version, Member)>,
+        found: &mut HashMap<ProfileId, (Version, Outline)>,
         at: Offset,
         rows: &mut ProfileRows,
     ) {
-        let members: Vec<&(Version, Member)> = set.members().iter().filter_map(|member| found.get(member)).collect();
-        let writes: u64 = members.iter().map(|(version, _)| version).sum();
-        let person = Person::of(members.iter().map(|(_, member)| member));
+        let mut writes = 0;
+        let members = set.members().iter().filter_map(|member| found.remove(member));
+        let person = Person::outlined(members.inspect(|(version, _)| writes += version).map(|(_, outline)| outline));
         let row = ProfileRow {
             profile: set.root(),
             revision: revision(set, writes),
@@ -242,12 +247,25 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
         &self,
         table: TableName,
         day: Timestamp,
-        rows: arrow::record_batch::RecordBatch,
+        rows: Batches<'_>,
     ) -> Result<(TableName, DataFile), IngestError> {
         let partition = self.partition.as_str().replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
         let name = format!("{partition}-{:016x}", self.ingest.clock.draw());
-        Ok((table, self.ingest.lake.put(table, &day.date(), &name, &rows).await?))
+        Ok((table, self.ingest.lake.put(table, &day.date(), &name, rows).await?))
     }
+}
+
+/// What arrived on each day, and a moment of that day.
+fn by_day<'r, R: 'r>(
+    all: impl IntoIterator<Item = &'r R>,
+    arrived_at: impl Fn(&R) -> Timestamp,
+) -> impl Iterator<Item = (Timestamp, Vec<&'r R>)> {
+    let mut days: BTreeMap<i32, (Timestamp, Vec<&'r R>)> = BTreeMap::new();
+    for one in all {
+        let arrived_at = arrived_at(one);
+        days.entry(arrived_at.days()).or_insert_with(|| (arrived_at, Vec::new())).1.push(one);
+    }
+    days.into_values()
 }
 
 /// Grows at each change of the set, and between two of those at each change of a member.

@@ -8,7 +8,7 @@ use cdp_identity::{
 use cdp_ports::{Condition, MAX_TRANSACTION_ITEMS, State, Transaction, Version, Write};
 use hashbrown::{HashMap, HashSet};
 
-use super::IngestError;
+use super::{IngestError, Valid};
 use crate::checkpoint;
 use crate::keys::{checkpoint_key, claim_key, set_key};
 
@@ -124,7 +124,7 @@ impl<S: State> Resolver<'_, S> {
     /// One outcome for each event, in order. Repeatable: what an earlier delivery decided is found, not decided again.
     pub async fn resolve(
         &self,
-        events: &[Event<'_>],
+        events: &[Valid<'_>],
         cache: &mut IdentityCache,
     ) -> Result<Vec<Result<Resolved, Rejection>>, IngestError> {
         cache.keep_small();
@@ -133,7 +133,7 @@ impl<S: State> Resolver<'_, S> {
         while outcomes.len() < events.len() {
             let begun = outcomes.len();
             let mut staged = Staged::default();
-            for event in &events[begun..] {
+            for Valid { event, .. } in &events[begun..] {
                 let outcome = self.resolve_one(event, cache, &mut unclaimed, &mut staged).await?;
                 let Some(outcome) = outcome else { break };
                 outcomes.push(outcome);
@@ -335,7 +335,7 @@ impl<S: State> Resolver<'_, S> {
     fn unsettle(
         &self,
         staged: &Staged,
-        events: &[Event<'_>],
+        events: &[Valid<'_>],
         cache: &mut IdentityCache,
         unclaimed: &mut HashSet<Identifier<'static>>,
     ) {
@@ -351,7 +351,7 @@ impl<S: State> Resolver<'_, S> {
             cache.roots.remove(root);
             cache.forget_set(*root);
         }
-        for identifier in events.iter().flat_map(|event| event.identifiers.iter().chain(&event.alias)) {
+        for identifier in events.iter().flat_map(Valid::named) {
             let known: &mut HashSet<Identifier<'static>> = unclaimed;
             known.remove(&identifier.clone().into_owned());
         }
@@ -360,11 +360,11 @@ impl<S: State> Resolver<'_, S> {
     /// Reads what the events name and the cache lacks. Returns the identifiers that nobody has claimed yet.
     async fn read_ahead(
         &self,
-        events: &[Event<'_>],
+        events: &[Valid<'_>],
         cache: &mut IdentityCache,
     ) -> Result<HashSet<Identifier<'static>>, IngestError> {
         let mut wanted: HashSet<Identifier<'_>> = HashSet::new();
-        for identifier in events.iter().flat_map(|event| event.identifiers.iter().chain(&event.alias)) {
+        for identifier in events.iter().flat_map(Valid::named) {
             if cache.claimed_by(identifier).is_none() && !wanted.contains(identifier) {
                 wanted.insert(identifier.clone());
             }

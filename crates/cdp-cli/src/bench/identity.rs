@@ -12,7 +12,7 @@ use arrow::record_batch::RecordBatch;
 use cdp_app::Ingest;
 use cdp_event::{PartitionId, Record, Timestamp};
 use cdp_identity::{ProfileId, Rules};
-use cdp_ports::{Compaction, DataFile, Lake, PortResult, TableName};
+use cdp_ports::{Batches, Compaction, DataFile, Lake, PortResult, TableName};
 use clap::Args;
 use futures::executor::block_on;
 
@@ -75,13 +75,17 @@ struct Tape {
 }
 
 impl Lake for Tape {
-    async fn put(&self, table: TableName, date: &str, name: &str, rows: &RecordBatch) -> PortResult<DataFile> {
-        match table {
-            TableName::Events => self.note_owners(rows),
-            TableName::Identity => self.note_canonical(rows),
-            TableName::Quarantine | TableName::Profiles => {}
-        }
-        self.lake.put(table, date, name, &rows.slice(0, 0)).await
+    async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
+        let mut noted = rows.map(|batch| {
+            let batch = batch?;
+            match table {
+                TableName::Events => self.note_owners(&batch),
+                TableName::Identity => self.note_canonical(&batch),
+                TableName::Quarantine | TableName::Profiles => {}
+            }
+            Ok(batch.slice(0, 0))
+        });
+        self.lake.put(table, date, name, &mut noted).await
     }
 
     async fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {

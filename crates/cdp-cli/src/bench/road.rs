@@ -34,7 +34,7 @@ pub struct Road {
     #[arg(long, default_value_t = 2)]
     shards: usize,
     /// Records of one batch, at most.
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 32_000)]
     batch: usize,
     /// Where the deployment goes, and stays; a temporary folder otherwise.
     #[arg(long)]
@@ -143,8 +143,9 @@ fn produce(log: &EmbeddedLog, events: &Path) -> Result<usize, Fault> {
 
 /// The key is the device, as the HTTP API chooses it: one device's events stay in order.
 fn record(event: &Bytes) -> NewRecord {
-    let text = String::from_utf8_lossy(event);
-    let device = text.split("\"anonymousId\":\"").nth(1).and_then(|rest| rest.split('"').next());
+    const NAME: &[u8] = b"\"anonymousId\":\"";
+    let value = memchr::memmem::find(event, NAME).and_then(|at| event.get(at + NAME.len()..));
+    let device = value.and_then(|value| std::str::from_utf8(value.get(..memchr::memchr(b'"', value)?)?).ok());
     let partition_key = device.filter(|device| !device.is_empty()).unwrap_or("none").to_owned();
     NewRecord { partition_key, explicit_hash_key: None, data: event.clone() }
 }

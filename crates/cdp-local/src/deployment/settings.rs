@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use cdp_drops::{DropSettings, SettingsError};
 use serde::Deserialize;
 
 pub use identity::IdentitySettings;
@@ -22,7 +23,7 @@ pub struct Settings {
     pub api: BTreeMap<String, ApiSource>,
     /// Drop folders, by name.
     #[serde(default)]
-    pub drops: BTreeMap<String, DropSource>,
+    pub drops: BTreeMap<String, DropSettings>,
     pub identity: IdentitySettings,
     #[serde(default)]
     pub limits: LimitSettings,
@@ -43,13 +44,6 @@ pub struct StreamSettings {
 pub struct ApiSource {
     /// A source that sends faster is told to wait.
     pub events_per_second: Option<NonZeroU32>,
-}
-
-/// How the files of a drop folder are read. Files of Segment-shaped JSON need no mapping.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DropSource {
-    pub mapping: Option<toml::Table>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,7 +84,7 @@ impl Default for LimitSettings {
             request_bytes,
             inflated_bytes,
             events_in_a_batch: batch_events,
-            ingest_records: 20_000,
+            ingest_records: 32_000,
             ingest_bytes: 48 << 20,
             ingest_linger_ms: 500,
         }
@@ -127,6 +121,10 @@ impl Settings {
                 problem,
                 "give each source its own name: tables tell them apart by it",
             ));
+        }
+        for (name, drops) in &self.drops {
+            let at = |SettingsError { key, problem, remedy }| fault(format!("drops.{name}.{key}"), problem, remedy);
+            drops.check().map_err(at)?;
         }
         for (key, value, least) in [
             ("limits.request_bytes", self.limits.request_bytes, 64 << 10),
@@ -179,6 +177,11 @@ mod tests {
             ("shards = 2", "shards = 0", "cdp.toml: stream.shards: 0 shards; use 1 to 64"),
             ("name = \"events\"", "name = \"My Events\"", "cdp.toml: stream.name: \"My Events\" is no name"),
             ("[drops.partner]", "[drops.web]", "cdp.toml: drops.web: another source has this name"),
+            (
+                "[drops.partner]",
+                "[drops.partner]\nencoding = 'ebcdic'",
+                "cdp.toml: drops.partner.encoding: there is no encoding \"ebcdic\"; use a label",
+            ),
             (
                 "[identity]",
                 "[limits]\nrequest_bytes = 1\n[identity]",

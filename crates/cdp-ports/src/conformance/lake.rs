@@ -1,5 +1,7 @@
 //! What [`Lake`] promises.
 
+use std::iter::once;
+
 use arrow::record_batch::RecordBatch;
 use cdp_event::Timestamp;
 
@@ -47,7 +49,7 @@ pub async fn a_new_table_is_empty_and_carries_no_plan(bench: &impl LakeBench) {
 
 pub async fn a_file_is_named_for_its_date_and_name(bench: &impl LakeBench) {
     for table in TableName::ALL {
-        let file = bench.lake().put(table, DATE, "one-name", &bench.sample(table, 3)).await.expect("put");
+        let file = bench.lake().put(table, DATE, "one-name", &mut once(Ok(bench.sample(table, 3)))).await.expect("put");
         assert_eq!(file.path, format!("date={DATE}/one-name.parquet"), "{table}");
         assert_eq!((file.date.as_str(), file.rows), (DATE, 3), "{table}");
         assert!(file.bytes > 0, "{table}");
@@ -67,7 +69,7 @@ pub async fn a_commit_adds_all_its_files_and_carries_its_plan(bench: &impl LakeB
         let mut files = vec![];
         for (date, rows) in [("2026-01-30", 1), (DATE, 2), (DATE, 4)] {
             let name = format!("{plan}-{}", files.len());
-            let put = bench.lake().put(TABLE, date, &name, &bench.sample(TABLE, rows)).await;
+            let put = bench.lake().put(TABLE, date, &name, &mut once(Ok(bench.sample(TABLE, rows)))).await;
             files.push(put.expect("put"));
             expected += rows;
         }
@@ -98,7 +100,8 @@ pub async fn plans_may_leave_numbers_out(bench: &impl LakeBench) {
 
 pub async fn each_table_carries_its_own_plan(bench: &impl LakeBench) {
     for (table, plan) in TableName::ALL.into_iter().zip(7..) {
-        let file = bench.lake().put(table, DATE, "same-name", &bench.sample(table, 2)).await.expect("put");
+        let file =
+            bench.lake().put(table, DATE, "same-name", &mut once(Ok(bench.sample(table, 2)))).await.expect("put");
         bench.lake().commit(table, plan, &[file]).await.expect("commit");
     }
     for (table, plan) in TableName::ALL.into_iter().zip(7..) {
@@ -167,7 +170,7 @@ const SMALL_FILES: u64 = 12;
 const LARGE: u64 = 64 << 20;
 
 async fn put(bench: &impl LakeBench, name: &str, rows: usize) -> DataFile {
-    bench.lake().put(TABLE, DATE, name, &bench.sample(TABLE, rows)).await.expect("put")
+    bench.lake().put(TABLE, DATE, name, &mut once(Ok(bench.sample(TABLE, rows)))).await.expect("put")
 }
 
 async fn commit(bench: &impl LakeBench, plan: u64, files: &[DataFile]) {

@@ -1,0 +1,325 @@
+//! Intake: a file's rows go through ingest as one partition, `drop/SOURCE/CONTENT`, whose sequence numbers are the rows'.
+//!
+//! The partition is named by the content, so the same content twice is the same partition, which is closed. A partition
+//! of which nothing was taken stays as it is when the source is read by other settings; the content is then a new one.
+
+mod stored;
+mod tally;
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use cdp_app::{BatchReport, Counts, Ingest, IngestError, PartitionIngest};
+use cdp_event::{PartitionId, Reason, Rejection, Sequence, Timestamp};
+use cdp_ports::{Chance, Clock, Lake, PortError, State};
+
+use self::stored::{StoredEnding, StoredFile};
+use crate::batch::{Batch, BatchLimits};
+use crate::file::DropFile;
+use crate::report::{FileReport, Status};
+use crate::rows::{Ending, OpenError, Rows};
+use crate::settings::DropSettings;
+
+/// How often a running report is written.
+const REPORT_EVERY_MS: i64 = 2_000;
+
+/// The use case. A fault leaves nothing half done: take the file in again, and it goes on from its checkpoint.
+pub struct Intake<'i, S, L, C> {
+    pub ingest: &'i Ingest<S, L, C>,
+    pub limits: BatchLimits,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct DropSource<'s> {
+    pub name: &'s str,
+    pub settings: &'s DropSettings,
+}
+
+/// After each batch.
+pub struct Progress<'p> {
+    pub partition: &'p PartitionId,
+    pub batch: &'p BatchReport,
+    pub file: &'p FileReport,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    /// Take it in once it is still.
+    #[error("{} changed while it was read", .0.display())]
+    Changed(PathBuf),
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error("what State holds about {0} can't be read; restore State from its backup")]
+    Stored(PartitionId),
+}
+
+impl<S: State, L: Lake, C: Clock + Chance> Intake<'_, S, L, C> {
+    /// Takes the file in, from where it stood, and writes its report. `progress` may ask to stop after a batch: then the
+    /// report's status is still `Running`.
+    pub async fn take_in(
+        &self,
+        source: DropSource<'_>,
+        path: &Path,
+        progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<FileReport, IntakeError> {
+        let io = |source| IntakeError::Io { path: path.to_owned(), source };
+        let mut file = DropFile::open(path).map_err(io)?;
+        let settings = source.settings.fingerprint();
+        if let Some(report) = FileReport::read(path).filter(|report| report.settles(file.stamp, &settings)) {
+            return Ok(report);
+        }
+        let hash = file.hash().map_err(io)?;
+        if file.has_changed().map_err(io)? {
+            return Err(IntakeError::Changed(path.to_owned()));
+        }
+        let now = self.ingest.clock.now();
+        let mut work = Work::open(self.ingest, source, path, file, &hash, settings, now).await?;
+        work.run(self.limits, progress).await?;
+        work.report()
+    }
+}
+
+/// A file in hand.
+struct Work<'w, S, L, C> {
+    ingest: &'w Ingest<S, L, C>,
+    worker: PartitionIngest<'w, S, L, C>,
+    source: DropSource<'w>,
+    path: &'w Path,
+    file: DropFile,
+    partition: PartitionId,
+    stored: StoredFile,
+    settings: String,
+    started: Timestamp,
+    reported: Timestamp,
+}
+
+impl<'w, S: State, L: Lake, C: Clock + Chance> Work<'w, S, L, C> {
+    async fn open(
+        ingest: &'w Ingest<S, L, C>,
+        source: DropSource<'w>,
+        path: &'w Path,
+        file: DropFile,
+        hash: &str,
+        settings: String,
+        now: Timestamp,
+    ) -> Result<Self, IntakeError> {
+        let first = PartitionId::new(format!("drop/{}/{hash}", source.name));
+        let (mut partition, mut worker) = (first.clone(), ingest.open(first).await?);
+        let mut stored = StoredFile::load(&ingest.state, &partition).await?;
+        let was_read_otherwise = stored.as_ref().is_some_and(|stored| stored.settings != settings);
+        if was_read_otherwise && worker.checkpoint().closed && taken(&worker.checkpoint().counts) == 0 {
+            partition = PartitionId::new(format!("drop/{}/{hash}-{settings}", source.name));
+            worker = ingest.open(partition.clone()).await?;
+            stored = StoredFile::load(&ingest.state, &partition).await?;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut stored = match stored {
+            Some(stored) => stored,
+            None => {
+                let mut new = StoredFile::new(name.clone(), file.stamp.bytes, settings.clone(), now);
+                new.put(&ingest.state, &partition).await?;
+                new
+            }
+        };
+        if !worker.checkpoint().closed {
+            stored.name = name;
+        }
+        let reported = Timestamp::default();
+        Ok(Self { ingest, worker, source, path, file, partition, stored, settings, started: now, reported })
+    }
+
+    fn io(&self, source: io::Error) -> IntakeError {
+        IntakeError::Io { path: self.path.to_owned(), source }
+    }
+
+    /// The number of the last row that is taken in.
+    fn done(&self) -> u64 {
+        self.worker.checkpoint().done.and_then(Sequence::as_u64).unwrap_or(0)
+    }
+
+    async fn run(
+        &mut self,
+        limits: BatchLimits,
+        progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<(), IntakeError> {
+        if self.worker.checkpoint().closed && self.stored.ending.is_some() {
+            return Ok(());
+        }
+        let file = self.file.file.try_clone().map_err(|error| self.io(error))?;
+        let mut rows = match Rows::open(file, &self.stored.name, self.source.name, self.source.settings) {
+            Ok(rows) => rows,
+            Err(OpenError::Device(error)) => return Err(self.io(error)),
+            Err(OpenError::Unreadable { detail, head, layout }) => {
+                if let Some(layout) = layout {
+                    self.stored.set_layout(&layout);
+                }
+                return self.refuse(detail, &head, progress).await;
+            }
+        };
+        self.stored.set_layout(rows.layout());
+        // Rows whose reasons are told already; a kill may have come between a batch and its telling.
+        rows.skip(self.stored.told_through).map_err(|error| self.io(error))?;
+        let mut batch = Batch::default();
+        while self.stored.ending.is_none() {
+            batch.clear();
+            let done = self.done();
+            let retold = (rows.number() < done).then_some(done);
+            rows.fill(&mut batch, limits, retold).map_err(|error| self.io(error))?;
+            if self.file.has_changed().map_err(|error| self.io(error))? {
+                return Err(IntakeError::Changed(self.path.to_owned()));
+            }
+            self.stored.encoding = Some(rows.encoding().to_owned());
+            let ending = rows.ending().cloned().map(StoredEnding::from);
+            if retold.is_some() || self.worker.checkpoint().closed {
+                self.retell(&batch, rows.number()).await?;
+                if ending.is_none() {
+                    continue;
+                }
+                batch.clear();
+            }
+            if self.take(&batch, rows.number().max(done), ending, progress).await?.is_break() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in the batch, whose last row is `number`. A closed partition only gets its ending told.
+    async fn take(
+        &mut self,
+        batch: &Batch,
+        number: u64,
+        ending: Option<StoredEnding>,
+        progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<ControlFlow<()>, IntakeError> {
+        let report = if self.worker.checkpoint().closed {
+            BatchReport::default()
+        } else {
+            let decoded = batch.decoded(self.source.name, self.stored.first_seen());
+            let rows = batch.rows().len() as u64;
+            self.worker.take(decoded, Sequence::from(number), rows, ending.is_some()).await?
+        };
+        self.stored.tally.add(&report.reasons, batch);
+        self.stored.told_through = number;
+        self.stored.ending = ending;
+        self.stored.put(&self.ingest.state, &self.partition).await?;
+        self.tell(&report, progress)
+    }
+
+    /// Rows up to `number` that were taken in, and whose reasons were not kept. What validation does not refuse, a rule on
+    /// identifiers did.
+    async fn retell(&mut self, batch: &Batch, number: u64) -> Result<(), IntakeError> {
+        self.stored.tally.retell(batch);
+        self.stored.told_through = number;
+        if number >= self.done() {
+            let known = self.stored.tally.total();
+            let by_rules = self.worker.checkpoint().counts.quarantined.saturating_sub(known);
+            self.stored.tally.count(Reason::BlockedIdentifiers.as_str(), by_rules);
+        }
+        self.stored.put(&self.ingest.state, &self.partition).await
+    }
+
+    /// The whole file becomes one refused row.
+    async fn refuse(
+        &mut self,
+        detail: String,
+        head: &[u8],
+        progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<(), IntakeError> {
+        let is_over = self.worker.checkpoint().closed;
+        let number = if is_over { self.done() } else { self.done() + 1 };
+        let mut batch = Batch::default();
+        batch.push_refused(number, head, Rejection::new(Reason::BadRow, format!("the file can't be read: {detail}")));
+        if is_over {
+            self.retell(&batch, number).await?;
+        }
+        let ending = Some(StoredEnding::Unreadable(detail));
+        self.take(&batch, number, ending, progress).await.map(drop)
+    }
+
+    fn tell(
+        &mut self,
+        batch: &BatchReport,
+        progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<ControlFlow<()>, IntakeError> {
+        let file = self.view();
+        let now = self.ingest.clock.now();
+        if file.status == Status::Running && now >= self.reported.plus_ms(REPORT_EVERY_MS) {
+            file.write(self.path).map_err(|error| self.io(error))?;
+            self.reported = now;
+        }
+        Ok(progress(Progress { partition: &self.partition, batch, file: &file }))
+    }
+
+    fn report(self) -> Result<FileReport, IntakeError> {
+        let report = self.view();
+        report.write(self.path).map_err(|error| self.io(error))?;
+        tracing::info!(
+            source = report.source,
+            rows = report.rows,
+            taken = report.taken,
+            refused = report.refused,
+            "{}/{}: {:?}, {} of {} events taken",
+            report.source,
+            report.file,
+            report.status,
+            report.taken,
+            report.events
+        );
+        Ok(report)
+    }
+
+    fn view(&self) -> FileReport {
+        let counts = self.worker.checkpoint().counts;
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (status, detail) = match &self.stored.ending {
+            None => (Status::Running, None),
+            Some(_) if name != self.stored.name => (Status::AlreadyTaken, Some(format!("as {}", self.stored.name))),
+            Some(StoredEnding::Complete) => (Status::Done, None),
+            Some(StoredEnding::CutOff(detail)) => {
+                (Status::Truncated, Some(format!("truncated at row {}: {detail}", self.done())))
+            }
+            Some(StoredEnding::Unreadable(detail)) => (Status::Refused, Some(detail.clone())),
+        };
+        FileReport {
+            file: name,
+            source: self.source.name.to_owned(),
+            status,
+            detail,
+            format: self.stored.format.clone(),
+            compression: self.stored.compression.clone(),
+            encoding: self.stored.encoding.clone(),
+            rows: counts.records,
+            events: counts.received,
+            taken: counts.accepted,
+            duplicates: counts.duplicates,
+            refused: counts.quarantined,
+            refused_by_reason: self.stored.tally.reasons.clone(),
+            examples: self.stored.tally.examples.clone(),
+            partition: self.partition.to_string(),
+            first_seen: self.stored.first_seen().to_string(),
+            started: self.started.to_string(),
+            finished: (status != Status::Running).then(|| self.ingest.clock.now().to_string()),
+            stamp: self.file.stamp,
+            settings: self.settings.clone(),
+        }
+    }
+}
+
+fn taken(counts: &Counts) -> u64 {
+    counts.accepted + counts.duplicates
+}
+
+impl From<Ending> for StoredEnding {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Complete => Self::Complete,
+            Ending::CutOff { detail } => Self::CutOff(detail),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Drops: files become events, row by row, in bounded memory, each row once.
+//!
+//! A file that appears (`watch`) is opened and told by its content (`format`), read as rows (`rows`), its rows made into
+//! events by the source's [`Mapping`], and taken in (`intake`) in batches, each of which may be the last before a kill.
+//! What became of the file stands beside it (`report`).
+//!
+//! Reading and mapping are pure: bytes in, rows out. Only `watch`, `intake` and `report` know files and ports.
+
+mod file;
+mod watch;
+
+mod settings;
+
+mod format;
+mod text;
+mod window;
+
+mod rows;
+
+mod mapping;
+
+mod batch;
+
+mod intake;
+mod report;
+
+pub use batch::{Batch, BatchLimits, Row};
+pub use format::{Compression, Format};
+pub use intake::{DropSource, Intake, IntakeError, Progress};
+pub use mapping::{Columns, Mapping, MappingError, Stated, TimeColumn, ValueType};
+pub use report::{Example, FileReport, REPORTS_FOLDER, Status};
+pub use rows::{Ending, Layout, OpenError, Rows};
+pub use settings::{CsvSettings, Delimiter, DropSettings, SettingsError};
+pub use watch::Watch;

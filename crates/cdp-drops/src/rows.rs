@@ -1,0 +1,236 @@
+//! Rows of a file, one after the other, whatever the file is.
+
+mod csv;
+mod json;
+mod json_array;
+mod json_lines;
+mod parquet;
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+
+use cdp_event::{Reason, Rejection};
+
+use self::csv::CsvRows;
+use self::json::JsonShape;
+use self::json_array::JsonArrayRows;
+use self::json_lines::JsonLineRows;
+use self::parquet::ParquetRows;
+use crate::batch::{Batch, BatchLimits};
+use crate::format::{Compression, Format, detect};
+use crate::settings::DropSettings;
+use crate::text::{Assumed, Text};
+use crate::window::{Window, head_of};
+
+/// How much is read to tell what a file is.
+const HEAD_BYTES: usize = 4 << 10;
+
+/// What a file was found to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    pub format: Format,
+    pub compression: Compression,
+}
+
+/// How a file's rows ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Complete,
+    /// The file ends early, or can't be read further. The row that this befell is the last one, and is refused.
+    CutOff {
+        detail: String,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It may pass; try again.
+    #[error("{0}")]
+    Device(#[from] io::Error),
+    /// The content can't be read as rows, and never will be with these settings.
+    #[error("{detail}")]
+    Unreadable { detail: String, head: Vec<u8>, layout: Option<Layout> },
+}
+
+/// The rows of a file, read in order, as batches of events.
+pub struct Rows {
+    reader: Box<dyn ReadRows>,
+    layout: Layout,
+    /// The number of the last row that was read.
+    number: u64,
+    ending: Option<Ending>,
+}
+
+/// A format's reader. Knows rows, not their numbers.
+trait ReadRows: Send {
+    /// Comes to the next row. An error is a fault of the device.
+    fn advance(&mut self) -> io::Result<Step>;
+
+    /// Appends the row that `advance` came to.
+    fn emit(&mut self, number: u64, batch: &mut Batch);
+
+    /// Passes over `rows` rows; answers how many there were.
+    fn skip(&mut self, rows: u64) -> io::Result<u64> {
+        for skipped in 0..rows {
+            match self.advance()? {
+                Step::Row => {}
+                Step::End | Step::CutOff { .. } => return Ok(skipped),
+            }
+        }
+        Ok(rows)
+    }
+
+    fn encoding(&self) -> &'static str;
+}
+
+enum Step {
+    Row,
+    End,
+    CutOff { detail: String, rest: Vec<u8> },
+}
+
+impl Rows {
+    /// Opens `file`, which stands at its beginning. `name` helps to tell its format.
+    pub fn open(mut file: File, name: &str, source: &str, settings: &DropSettings) -> Result<Self, OpenError> {
+        let head = read_head(&mut file)?;
+        let compression = Compression::of(&head);
+        let unreadable = |detail: String, layout| OpenError::Unreadable { detail, head: head.clone(), layout };
+        let (inflated_head, fault) = inflate_head(&file, compression)?;
+        file.rewind()?;
+        if let (Some(fault), true) = (fault, inflated_head.is_empty()) {
+            return Err(unreadable(format!("it can't be inflated ({}): {fault}", compression.as_str()), None));
+        }
+        let format = match settings.format {
+            Some(format) => format,
+            None => detect(name, &as_utf8(inflated_head, settings)).map_err(|detail| unreadable(detail, None))?,
+        };
+        let layout = Layout { format, compression };
+        let reader = Self::reader(file, layout.clone(), source, settings).map_err(|fault| match fault {
+            Fault::Device(error) => OpenError::Device(error),
+            Fault::Content(detail) => unreadable(detail, Some(layout.clone())),
+        })?;
+        Ok(Self { reader, layout, number: 0, ending: None })
+    }
+
+    fn reader(file: File, layout: Layout, source: &str, settings: &DropSettings) -> Result<Box<dyn ReadRows>, Fault> {
+        let Layout { format, compression } = layout;
+        if format == Format::Parquet {
+            let file = if compression == Compression::None { file } else { spool(compression.reader(file)?)? };
+            return Ok(Box::new(ParquetRows::open(file, source, settings)?));
+        }
+        let window = Window::new(Text::new(compression.reader(file)?, settings.assumed(format)));
+        Ok(match format {
+            Format::Csv => Box::new(CsvRows::open(window, source, settings)?),
+            Format::JsonLines => Box::new(JsonLineRows::new(window, JsonShape::new(source, settings))),
+            Format::JsonArray | Format::Parquet => {
+                Box::new(JsonArrayRows::new(window, JsonShape::new(source, settings)))
+            }
+        })
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// As far as it is known by now; `binary` for Parquet.
+    pub fn encoding(&self) -> &'static str {
+        self.reader.encoding()
+    }
+
+    /// The number of the last row that was read; rows are numbered from 1.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Once the rows have ended.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    /// Passes over rows that were taken in earlier.
+    pub fn skip(&mut self, rows: u64) -> io::Result<()> {
+        self.number += self.reader.skip(rows)?;
+        Ok(())
+    }
+
+    /// Appends rows to `batch` until it is full, the row `through` is in it, or the rows end.
+    pub fn fill(&mut self, batch: &mut Batch, limits: BatchLimits, through: Option<u64>) -> io::Result<()> {
+        while self.ending.is_none() && !batch.is_full(limits) && through.is_none_or(|through| self.number < through) {
+            match self.reader.advance()? {
+                Step::Row => {
+                    self.number += 1;
+                    self.reader.emit(self.number, batch);
+                }
+                Step::End => self.ending = Some(Ending::Complete),
+                Step::CutOff { detail, rest } => {
+                    self.number += 1;
+                    let rejection = Rejection::new(Reason::BadRow, format!("the file is cut off here: {detail}"));
+                    batch.push_refused(self.number, &rest, rejection);
+                    self.ending = Some(Ending::CutOff { detail });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a reader can't be had.
+enum Fault {
+    Device(io::Error),
+    Content(String),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        if error.raw_os_error().is_some() { Self::Device(error) } else { Self::Content(error.to_string()) }
+    }
+}
+
+fn read_head(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    file.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    file.rewind()?;
+    Ok(head)
+}
+
+/// The content's first bytes, and why there are no more, if that is a fault of the content.
+fn inflate_head(file: &File, compression: Compression) -> io::Result<(Vec<u8>, Option<io::Error>)> {
+    let mut head = Vec::new();
+    let outcome = compression.reader(file.try_clone()?).and_then(|r| r.take(HEAD_BYTES as u64).read_to_end(&mut head));
+    match outcome {
+        Ok(_) => Ok((head, None)),
+        Err(error) if error.raw_os_error().is_some() => Err(error),
+        Err(error) => Ok((head, Some(error))),
+    }
+}
+
+/// For a look at it: text of another encoding is not taken for something binary.
+fn as_utf8(head: Vec<u8>, settings: &DropSettings) -> Vec<u8> {
+    let assumed = match settings.assumed(Format::JsonLines) {
+        Assumed::Encoding(encoding) => Assumed::Encoding(encoding),
+        Assumed::Utf8Or(_) => Assumed::Utf8Or(None),
+    };
+    let mut text = Vec::new();
+    match Text::new(Box::new(io::Cursor::new(head.clone())), assumed).read_to_end(&mut text) {
+        Ok(_) => text,
+        Err(_) => head,
+    }
+}
+
+/// Parquet is read from its end, so a compressed one is inflated first, into a file that has no name.
+fn spool(mut inflated: impl Read) -> Result<File, Fault> {
+    const MOST: u64 = 64 << 30;
+    let mut file = tempfile::tempfile()?;
+    let copied = io::copy(&mut (&mut inflated).take(MOST), &mut file)?;
+    if copied == MOST {
+        return Err(Fault::Content("it inflates to more than 64 GiB; drop the Parquet file as it is".to_owned()));
+    }
+    file.rewind()?;
+    Ok(file)
+}
+
+/// A row that is longer than a row may be.
+fn too_long(head: &[u8]) -> (Vec<u8>, Rejection) {
+    let most = crate::window::MAX_ROW_BYTES;
+    (head_of(head), Rejection::new(Reason::TooLarge, format!("the row has more than {most} bytes")))
+}

@@ -1,0 +1,412 @@
+//! CSV and its kin: a delimiter, quotes, newlines in quotes, and rows that don't keep to it.
+//!
+//! A row that can't be read is the line that it begins on: what comes after is read as if it had not been there, so that a
+//! quote that is never closed costs one line, not the rest of the file.
+
+use std::io;
+use std::ops::Range;
+
+use cdp_event::{Reason, Rejection};
+
+use super::{Fault, ReadRows, Step, too_long};
+use crate::batch::Batch;
+use crate::mapping::{Cell, Cells, Plan, RowName, guess};
+use crate::settings::{CsvSettings, Delimiter, DropSettings};
+use crate::window::{MAX_ROW_BYTES, Window, head_of};
+
+/// How much is looked at to tell the delimiter.
+const SAMPLE: usize = 64 << 10;
+
+pub(super) struct CsvRows {
+    lines: Lines,
+    source: String,
+    plan: Plan,
+}
+
+/// Rows as fields.
+struct Lines {
+    window: Window,
+    delimiter: Delimiter,
+    newline: u8,
+    /// Of the row that was come to.
+    fields: Fields,
+    row: Line,
+    /// The row's bytes with its newline, to be consumed when the next one is asked for.
+    length: usize,
+}
+
+#[derive(Default)]
+struct Fields {
+    ranges: Vec<Range<usize>>,
+    /// The row without its quotes; empty when there are none, and the ranges are of the row itself.
+    unquoted: Vec<u8>,
+}
+
+enum Line {
+    /// So many bytes.
+    Whole(usize),
+    /// So many bytes, and what is wrong with them.
+    Broken(usize, &'static str),
+    /// The head of a line that was passed over.
+    TooLong(Vec<u8>),
+}
+
+impl CsvRows {
+    pub fn open(mut window: Window, source: &str, settings: &DropSettings) -> Result<Self, Fault> {
+        window.look_ahead(SAMPLE)?;
+        let newline = if window.unread().contains(&b'\n') { b'\n' } else { lone_newline(window.unread()) };
+        let delimiter = settings.csv.delimiter.unwrap_or_else(|| sniff(window.unread(), newline));
+        let is_empty = window.unread().is_empty() && window.cut().is_none();
+        let mut lines = Lines { window, delimiter, newline, fields: Fields::default(), row: Line::Whole(0), length: 0 };
+        let columns = lines.columns(&settings.csv)?;
+        let plan = match &settings.mapping {
+            // A file without a single row has no columns to be missed.
+            Some(mapping) => Plan::bind(mapping, columns, is_empty),
+            None if is_empty => Plan::bind(&Default::default(), columns, true),
+            None => guess(columns),
+        };
+        Ok(Self { lines, source: source.to_owned(), plan: plan.map_err(Fault::Content)? })
+    }
+}
+
+impl ReadRows for CsvRows {
+    fn advance(&mut self) -> io::Result<Step> {
+        self.lines.advance()
+    }
+
+    fn emit(&mut self, number: u64, batch: &mut Batch) {
+        let (length, problem) = match &self.lines.row {
+            Line::Whole(length) => (*length, None),
+            Line::Broken(length, problem) => (*length, Some((*problem).to_owned())),
+            Line::TooLong(head) => {
+                let (head, rejection) = too_long(head);
+                return batch.push_refused(number, &head, rejection);
+            }
+        };
+        let raw = self.lines.window.unread().get(..length).unwrap_or_default();
+        let (found, expected) = (self.lines.fields.ranges.len(), self.plan.columns().len());
+        let ragged = || (found != expected).then(|| format!("the row has {found} fields, not {expected}"));
+        if let Some(problem) = problem.or_else(ragged) {
+            return batch.push_refused(number, raw, Rejection::new(Reason::BadRow, problem));
+        }
+        let text = if self.lines.fields.unquoted.is_empty() { raw } else { &self.lines.fields.unquoted };
+        match simdutf8::compat::from_utf8(text) {
+            Ok(text) => {
+                let cells = TextCells { text, ranges: &self.lines.fields.ranges };
+                let row = RowName { source: &self.source, number, raw };
+                batch.push_mapped(number, raw, |out| self.plan.write(row, &cells, out));
+            }
+            Err(_) => {
+                let at = simdutf8::compat::from_utf8(raw).map_or_else(|error| error.valid_up_to(), str::len);
+                let detail = format!("byte {at} is not UTF-8; set the source's `encoding` if the file is not");
+                batch.push_refused(number, raw, Rejection::new(Reason::NotUtf8, detail));
+            }
+        }
+    }
+
+    fn encoding(&self) -> &'static str {
+        self.lines.window.encoding()
+    }
+}
+
+struct TextCells<'r> {
+    text: &'r str,
+    ranges: &'r [Range<usize>],
+}
+
+impl Cells for TextCells<'_> {
+    fn get(&self, column: usize) -> Cell<'_> {
+        let text = self.ranges.get(column).and_then(|range| self.text.get(range.clone()));
+        text.map_or(Cell::Absent, Cell::Text)
+    }
+}
+
+impl Lines {
+    /// The columns' names; consumes the header row, if there is one.
+    fn columns(&mut self, settings: &CsvSettings) -> Result<Vec<String>, Fault> {
+        let mut header = vec![];
+        if settings.has_header() {
+            match self.advance()? {
+                Step::Row => header = self.names()?,
+                Step::End => {}
+                Step::CutOff { detail, .. } => {
+                    return Err(Fault::Content(format!("it ends in its header row: {detail}")));
+                }
+            }
+        }
+        Ok(settings.columns.clone().unwrap_or(header))
+    }
+
+    fn names(&self) -> Result<Vec<String>, Fault> {
+        let length = match &self.row {
+            Line::Whole(length) => *length,
+            Line::Broken(_, problem) => return Err(Fault::Content(format!("its header row can't be read: {problem}"))),
+            Line::TooLong(_) => return Err(Fault::Content("its first row is too long to be a header".to_owned())),
+        };
+        let raw = self.window.unread().get(..length).unwrap_or_default();
+        let text = if self.fields.unquoted.is_empty() { raw } else { &self.fields.unquoted };
+        let mut names: Vec<String> = Vec::with_capacity(self.fields.ranges.len());
+        for (at, range) in self.fields.ranges.iter().enumerate() {
+            let name = String::from_utf8_lossy(text.get(range.clone()).unwrap_or_default()).trim().to_owned();
+            let name = if name.is_empty() { format!("column_{}", at + 1) } else { name };
+            let repeats = names.iter().filter(|known| **known == name).count();
+            names.push(if repeats == 0 { name } else { format!("{name}_{}", at + 1) });
+        }
+        Ok(names)
+    }
+
+    fn advance(&mut self) -> io::Result<Step> {
+        self.window.consume(std::mem::take(&mut self.length));
+        let mut searched = 0;
+        loop {
+            let unread = self.window.unread();
+            let newline =
+                memchr::memchr(self.newline, unread.get(searched..).unwrap_or_default()).map(|at| searched + at);
+            searched = unread.len();
+            let line = match newline {
+                Some(at) => unread.get(..at).unwrap_or_default(),
+                None if searched > MAX_ROW_BYTES => {
+                    self.row = Line::TooLong(head_of(unread));
+                    self.window.pass(self.newline)?;
+                    return Ok(Step::Row);
+                }
+                None if !self.window.is_last() => {
+                    self.window.more()?;
+                    continue;
+                }
+                None if let Some(detail) = self.window.cut() => {
+                    return Ok(Step::CutOff { detail: detail.to_owned(), rest: head_of(unread) });
+                }
+                None if unread.is_empty() => return Ok(Step::End),
+                None => unread,
+            };
+            let after = line.len() + usize::from(newline.is_some());
+            if line.trim_ascii().is_empty() {
+                self.window.consume(after);
+                searched = 0;
+                continue;
+            }
+            let text = line.strip_suffix(b"\r").unwrap_or(line);
+            match self.delimiter {
+                Delimiter::Whitespace => self.fields.split_at_blanks(text),
+                Delimiter::Byte(delimiter) if memchr::memchr(b'"', text).is_none() => {
+                    self.fields.split(text, delimiter)
+                }
+                Delimiter::Byte(delimiter) => {
+                    let (line_length, text_length) = (after, text.len());
+                    return self.advance_quoted(delimiter, line_length, text_length);
+                }
+            }
+            self.row = Line::Whole(text.len());
+            self.length = after;
+            return Ok(Step::Row);
+        }
+    }
+
+    /// A row that begins on a line of `line_length` bytes, `text_length` without its end, and has a quote in it.
+    fn advance_quoted(&mut self, delimiter: u8, line_length: usize, text_length: usize) -> io::Result<Step> {
+        loop {
+            let problem = match self.fields.parse(self.window.unread(), delimiter, self.newline) {
+                Parsed::Row { length, after } => {
+                    self.row = Line::Whole(length);
+                    self.length = after;
+                    return Ok(Step::Row);
+                }
+                Parsed::Broken(problem) => problem,
+                Parsed::Open if self.window.is_last() || self.window.unread().len() > MAX_ROW_BYTES => {
+                    if let (Some(detail), true) = (self.window.cut(), self.window.is_last()) {
+                        return Ok(Step::CutOff { detail: detail.to_owned(), rest: head_of(self.window.unread()) });
+                    }
+                    "a quote is not closed"
+                }
+                Parsed::Open => {
+                    self.window.more()?;
+                    continue;
+                }
+            };
+            self.row = Line::Broken(text_length, problem);
+            self.length = line_length;
+            return Ok(Step::Row);
+        }
+    }
+}
+
+enum Parsed {
+    /// The row's length, and the length with its line's end.
+    Row {
+        length: usize,
+        after: usize,
+    },
+    Broken(&'static str),
+    /// It ends in an open quote, or may go on.
+    Open,
+}
+
+impl Fields {
+    fn clear(&mut self) {
+        self.ranges.clear();
+        self.unquoted.clear();
+    }
+
+    fn split(&mut self, text: &[u8], delimiter: u8) {
+        self.clear();
+        let mut start = 0;
+        for end in memchr::memchr_iter(delimiter, text) {
+            self.ranges.push(start..end);
+            start = end + 1;
+        }
+        self.ranges.push(start..text.len());
+    }
+
+    fn split_at_blanks(&mut self, text: &[u8]) {
+        self.clear();
+        let mut start = None;
+        for (at, byte) in text.iter().enumerate() {
+            match (start, matches!(byte, b' ' | b'\t')) {
+                (None, false) => start = Some(at),
+                (Some(begun), true) => {
+                    self.ranges.push(begun..at);
+                    start = None;
+                }
+                (None, true) | (Some(_), false) => {}
+            }
+        }
+        self.ranges.extend(start.map(|begun| begun..text.len()));
+    }
+
+    /// A row with quotes. A quote inside a field that does not begin with one is an ordinary character.
+    fn parse(&mut self, bytes: &[u8], delimiter: u8, newline: u8) -> Parsed {
+        self.clear();
+        // So that a row of empty quotes is not taken for one without any.
+        self.unquoted.push(b' ');
+        let mut at = 0;
+        loop {
+            let start = self.unquoted.len();
+            if bytes.get(at) == Some(&b'"') {
+                match self.parse_quotes(bytes, at + 1) {
+                    Some(after) => at = after,
+                    None => return Parsed::Open,
+                }
+                self.ranges.push(start..self.unquoted.len());
+            } else {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let length = memchr::memchr2(delimiter, newline, rest).unwrap_or(rest.len());
+                let field = rest.get(..length).unwrap_or_default();
+                at += length;
+                let is_last = bytes.get(at) != Some(&delimiter);
+                let field = if is_last { field.strip_suffix(b"\r").unwrap_or(field) } else { field };
+                self.unquoted.extend_from_slice(field);
+                self.ranges.push(start..self.unquoted.len());
+            }
+            let carriage = bytes.get(at) == Some(&b'\r') && matches!(bytes.get(at + 1), Some(b'\n') | None);
+            let end = at + usize::from(carriage);
+            match bytes.get(end) {
+                Some(byte) if *byte == newline => {
+                    let length = if bytes.get(at.saturating_sub(1)) == Some(&b'\r') { at - 1 } else { at };
+                    return Parsed::Row { length, after: end + 1 };
+                }
+                None => return Parsed::Row { length: at, after: end },
+                Some(byte) if *byte == delimiter && !carriage => at += 1,
+                Some(_) => return Parsed::Broken("there is text after a closing quote"),
+            }
+        }
+    }
+
+    /// From behind the opening quote; answers where it stands behind the closing one.
+    fn parse_quotes(&mut self, bytes: &[u8], mut at: usize) -> Option<usize> {
+        loop {
+            let rest = bytes.get(at..)?;
+            let quote = memchr::memchr(b'"', rest)?;
+            self.unquoted.extend_from_slice(rest.get(..quote)?);
+            at += quote + 1;
+            if bytes.get(at) != Some(&b'"') {
+                return Some(at);
+            }
+            self.unquoted.push(b'"');
+            at += 1;
+        }
+    }
+}
+
+/// Old files end their lines with a carriage return alone.
+fn lone_newline(sample: &[u8]) -> u8 {
+    if sample.contains(&b'\r') { b'\r' } else { b'\n' }
+}
+
+/// The delimiter that is in each of the first lines, outside of quotes, most often.
+fn sniff(sample: &[u8], newline: u8) -> Delimiter {
+    const LINES: usize = 10;
+    const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
+    let mut least = [usize::MAX; CANDIDATES.len()];
+    let (mut counts, mut quoted, mut lines, mut length) = ([0usize; CANDIDATES.len()], false, 0, 0);
+    for byte in sample.iter().chain([&newline]) {
+        if *byte == b'"' {
+            quoted = !quoted;
+        }
+        if *byte == newline && !quoted && length > 0 {
+            least = std::array::from_fn(|at| least[at].min(counts[at]));
+            (counts, length) = ([0; CANDIDATES.len()], 0);
+            lines += 1;
+            if lines == LINES {
+                break;
+            }
+            continue;
+        }
+        // A line of blanks tells nothing.
+        length += usize::from(!byte.is_ascii_whitespace());
+        if let (Some(at), false) = (CANDIDATES.iter().position(|candidate| candidate == byte), quoted) {
+            counts[at] += 1;
+        }
+    }
+    let best = CANDIDATES.iter().zip(least).filter(|(_, count)| *count != usize::MAX).max_by_key(|(_, count)| *count);
+    match best {
+        Some((delimiter, 1..)) => Delimiter::Byte(*delimiter),
+        Some((_, 0)) | None => Delimiter::Byte(b','),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delimiter_is_the_one_that_each_line_has() {
+        for (sample, expected) in [
+            ("a,b,c\n1,2,3\n", b','),
+            ("a;b\n1,5;2,5\n\"x;y\";z\n", b';'),
+            ("a\tb\r\n1\t2\r\n", b'\t'),
+            ("a|b|c", b'|'),
+            ("one column\nhere\n", b','),
+            ("a;b\r\n\r\n1;2\r\n", b';'),
+            ("name;note\n\"a\";\"x,y,z\nand, more, lines\"\n", b';'),
+            ("", b','),
+        ] {
+            assert_eq!(sniff(sample.as_bytes(), b'\n'), Delimiter::Byte(expected), "{sample}");
+        }
+    }
+
+    #[test]
+    fn quotes_are_taken_off() {
+        for (text, expected) in [
+            ("\"a\",b\n", Ok(("\"a\",b", vec!["a", "b"]))),
+            ("\"a\"\"b\",\"\"\r\nnext", Ok(("\"a\"\"b\",\"\"", vec!["a\"b", ""]))),
+            ("\"two\nlines\",x\r\n", Ok(("\"two\nlines\",x", vec!["two\nlines", "x"]))),
+            ("5\" disc,\"b\"", Ok(("5\" disc,\"b\"", vec!["5\" disc", "b"]))),
+            ("\"a\",", Ok(("\"a\",", vec!["a", ""]))),
+            ("\"a\"b,c\n", Err("there is text after a closing quote")),
+            ("\"a,b\n", Err("open")),
+        ] {
+            let mut fields = Fields::default();
+            let parsed = match fields.parse(text.as_bytes(), b',', b'\n') {
+                Parsed::Row { length, .. } => {
+                    let field =
+                        |range: &Range<usize>| std::str::from_utf8(&fields.unquoted[range.clone()]).expect("text");
+                    Ok((&text[..length], fields.ranges.iter().map(field).collect()))
+                }
+                Parsed::Broken(problem) => Err(problem),
+                Parsed::Open => Err("open"),
+            };
+            assert_eq!(parsed, expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What JSON rows are made into events by: nothing, where they are Segment-shaped; else the source's mapping.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use cdp_event::{Reason, Rejection};
+use memchr::memmem::Finder;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::batch::{Batch, RowEvents};
+use crate::mapping::{Cell, Cells, Mapping, Plan, RowName, made_message_id};
+use crate::settings::DropSettings;
+
+pub(super) enum JsonShape {
+    Segment { source: String, message_id: Box<Finder<'static>> },
+    Mapped(Box<JsonMapper>),
+}
+
+pub(super) struct JsonMapper {
+    source: String,
+    mapping: Mapping,
+    /// Columns that are paths into a row.
+    paths: Vec<String>,
+    /// Bound to the keys of the row before: rows of a file mostly have the same.
+    plan: Option<Plan>,
+}
+
+impl JsonShape {
+    pub fn new(source: &str, settings: &DropSettings) -> Self {
+        let source = source.to_owned();
+        let Some(mapping) = settings.mapping.clone() else {
+            return Self::Segment { source, message_id: Box::new(Finder::new("\"messageId\"")) };
+        };
+        let mut paths: Vec<String> = mapping.named_columns().map(|(_, column)| column.to_owned()).collect();
+        paths.retain(|column| column.contains('.'));
+        Self::Mapped(Box::new(JsonMapper { source, mapping, paths, plan: None }))
+    }
+
+    pub fn emit(&mut self, number: u64, raw: &[u8], batch: &mut Batch) {
+        match self {
+            Self::Segment { source, message_id } => {
+                if message_id.find(raw).is_some() {
+                    return batch.push_event(number, raw);
+                }
+                match raw.split_first() {
+                    Some((b'{', rest)) => batch.push_mapped(number, raw, |out| {
+                        let start = out.len();
+                        let id = made_message_id(RowName { source, number, raw });
+                        let is_empty = rest.trim_ascii_start().starts_with(b"}");
+                        out.extend_from_slice(format!("{{\"messageId\":\"{id}\"").as_bytes());
+                        out.extend_from_slice(if is_empty { b"" } else { b"," });
+                        out.extend_from_slice(rest);
+                        Ok(RowEvents::one(start..out.len()))
+                    }),
+                    Some(_) | None => batch.push_event(number, raw),
+                }
+            }
+            Self::Mapped(mapper) => batch.push_mapped(number, raw, |out| mapper.write(number, raw, out)),
+        }
+    }
+}
+
+impl JsonMapper {
+    fn write(&mut self, number: u64, raw: &[u8], out: &mut Vec<u8>) -> Result<RowEvents, Rejection> {
+        let text = simdutf8::compat::from_utf8(raw)
+            .map_err(|error| Rejection::new(Reason::NotUtf8, format!("byte {} is not UTF-8", error.valid_up_to())))?;
+        let Members(mut members) =
+            serde_json::from_str(text).map_err(|error| Rejection::new(Reason::NotJson, error.to_string()))?;
+        for path in &self.paths {
+            if !members.iter().any(|(key, _)| key == path)
+                && let Some(value) = value_at(path, &members)
+            {
+                members.push((Cow::Owned(path.clone()), value));
+            }
+        }
+        let is_bound = self.plan.as_ref().is_some_and(|plan| {
+            plan.columns().len() == members.len()
+                && plan.columns().iter().zip(&members).all(|(column, (key, _))| column == key)
+        });
+        if !is_bound {
+            let columns = members.iter().map(|(key, _)| key.to_string()).collect();
+            let plan = Plan::bind(&self.mapping, columns, true);
+            self.plan = Some(plan.map_err(|detail| Rejection::new(Reason::BadRow, detail))?);
+        }
+        let Some(plan) = &self.plan else { return Err(Rejection::new(Reason::BadRow, "the row has no columns")) };
+        plan.write(RowName { source: &self.source, number, raw }, &Members(members), out)
+    }
+}
+
+/// The members of an object, as they stand.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl Cells for Members<'_> {
+    fn get(&self, column: usize) -> Cell<'_> {
+        self.0.get(column).map_or(Cell::Absent, |(_, value)| Cell::Json(value.get()))
+    }
+}
+
+fn value_at<'a>(path: &str, members: &[(Cow<'a, str>, &'a RawValue)]) -> Option<&'a RawValue> {
+    let (key, rest) = path.split_once('.')?;
+    let (_, value) = members.iter().find(|(name, _)| name == key)?;
+    let Members(inner) = serde_json::from_str(value.get()).ok()?;
+    match inner.iter().find(|(name, _)| name == rest) {
+        Some((_, value)) => Some(*value),
+        None => value_at(rest, &inner),
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::with_capacity(16);
+                while let Some((Key(key), value)) = map.next_entry()? {
+                    members.push((key, value));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// Borrowed unless it holds escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);

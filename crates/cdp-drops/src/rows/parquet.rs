@@ -1,0 +1,345 @@
+//! Parquet: record batches of a bounded size, each turned into cells once.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, FieldRef};
+use arrow::error::ArrowError;
+use arrow::json::writer::{EncoderOptions, make_encoder};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::{Fault, ReadRows, Step, too_long};
+use crate::batch::Batch;
+use crate::mapping::{Cell, Cells, Plan, RowName, guess, push_string};
+use crate::settings::DropSettings;
+use crate::window::MAX_ROW_BYTES;
+
+/// About how much of a file is held as cells.
+const BATCH_BYTES: i64 = 8 << 20;
+const MOST_BATCH_ROWS: i64 = 4096;
+
+pub(super) struct ParquetRows {
+    file: BoundedFile,
+    metadata: ArrowReaderMetadata,
+    reader: ParquetRecordBatchReader,
+    source: String,
+    plan: Plan,
+    /// Rows of the batch in hand; `next` is the one that comes after the current one.
+    cells: CellTable,
+    next: usize,
+    raw: Vec<u8>,
+}
+
+impl ParquetRows {
+    pub fn open(file: File, source: &str, settings: &DropSettings) -> Result<Self, Fault> {
+        let file = BoundedFile::new(file)?;
+        let metadata =
+            guarded(|| Ok(ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?)).map_err(Fault::from)?;
+        let columns = metadata.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let plan = match &settings.mapping {
+            Some(mapping) => Plan::bind(mapping, columns, false),
+            None => guess(columns),
+        };
+        let plan = plan.map_err(Fault::Content)?;
+        let reader = reader_from(&file, &metadata, 0)?;
+        let cells = CellTable::default();
+        Ok(Self { file, metadata, reader, source: source.to_owned(), plan, cells, next: 0, raw: vec![] })
+    }
+}
+
+impl ReadRows for ParquetRows {
+    fn advance(&mut self) -> io::Result<Step> {
+        while self.next >= self.cells.rows {
+            let (reader, cells) = (&mut self.reader, &mut self.cells);
+            self.next = 0;
+            let outcome = guarded(|| match reader.next() {
+                Some(batch) => cells.read(&batch?).map(|()| true).map_err(Trouble::from),
+                None => Ok(false),
+            });
+            match outcome {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.cells.rows = 0;
+                    return Ok(Step::End);
+                }
+                Err(Trouble::Device(error)) => return Err(error),
+                Err(Trouble::Content(detail)) => return Ok(Step::CutOff { detail, rest: vec![] }),
+            }
+        }
+        self.next += 1;
+        Ok(Step::Row)
+    }
+
+    fn emit(&mut self, number: u64, batch: &mut Batch) {
+        let cells = RowCells { table: &self.cells, row: self.next.saturating_sub(1) };
+        self.raw.clear();
+        cells.write_json(&self.plan, &mut self.raw);
+        if self.raw.len() > MAX_ROW_BYTES {
+            let (head, rejection) = too_long(&self.raw);
+            return batch.push_refused(number, &head, rejection);
+        }
+        let row = RowName { source: &self.source, number, raw: &self.raw };
+        batch.push_mapped(number, &self.raw, |out| self.plan.write(row, &cells, out));
+    }
+
+    /// Row groups that are passed over are not read.
+    fn skip(&mut self, rows: u64) -> io::Result<u64> {
+        let all = u64::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let skipped = rows.min(all);
+        match reader_from(&self.file, &self.metadata, skipped) {
+            Ok(reader) => self.reader = reader,
+            Err(Fault::Device(error)) => return Err(error),
+            Err(Fault::Content(detail)) => return Err(io::Error::other(detail)),
+        }
+        Ok(skipped)
+    }
+
+    fn encoding(&self) -> &'static str {
+        "binary"
+    }
+}
+
+fn reader_from(
+    file: &BoundedFile,
+    metadata: &ArrowReaderMetadata,
+    skip: u64,
+) -> Result<ParquetRecordBatchReader, Fault> {
+    let groups = metadata.metadata().row_groups();
+    let mut offset = skip;
+    let mut first = 0;
+    for group in groups {
+        let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+        if offset < rows {
+            break;
+        }
+        offset -= rows;
+        first += 1;
+    }
+    let bytes: i64 = groups.iter().map(|group| group.total_byte_size().max(0)).fold(0, i64::saturating_add);
+    let rows = groups.iter().map(|group| group.num_rows().max(0)).fold(0, i64::saturating_add);
+    let batch_rows = (BATCH_BYTES / (bytes / rows.max(1)).max(1)).clamp(1, MOST_BATCH_ROWS);
+    let outcome = guarded(|| {
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), metadata.clone());
+        Ok(builder
+            .with_row_groups((first..groups.len()).collect())
+            .with_offset(usize::try_from(offset).unwrap_or(usize::MAX))
+            .with_batch_size(usize::try_from(batch_rows).unwrap_or(1))
+            .build()?)
+    });
+    outcome.map_err(Fault::from)
+}
+
+/// The file's length bounds what is asked of it: a broken footer must not make us reserve what it says.
+#[derive(Clone)]
+struct BoundedFile {
+    file: Arc<File>,
+    length: u64,
+}
+
+impl BoundedFile {
+    fn new(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self { file: Arc::new(file), length })
+    }
+
+    fn check(&self, start: u64, length: u64) -> Result<(), ParquetError> {
+        if start.checked_add(length).is_some_and(|end| end <= self.length) {
+            return Ok(());
+        }
+        Err(ParquetError::EOF(format!("{length} bytes at {start} are beyond the file's {}", self.length)))
+    }
+}
+
+impl Length for BoundedFile {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for BoundedFile {
+    type T = io::BufReader<File>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        self.check(start, 0)?;
+        self.file.get_read(start)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        self.check(start, length as u64)?;
+        self.file.get_bytes(start, length)
+    }
+}
+
+enum Trouble {
+    Device(io::Error),
+    Content(String),
+}
+
+impl From<Trouble> for Fault {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Device(error) => Self::Device(error),
+            Trouble::Content(detail) => Self::Content(format!("it can't be read as Parquet: {detail}")),
+        }
+    }
+}
+
+impl From<ArrowError> for Trouble {
+    fn from(error: ArrowError) -> Self {
+        match error {
+            ArrowError::IoError(_, error) if error.raw_os_error().is_some() => Self::Device(error),
+            ArrowError::ExternalError(source) => match source.downcast::<ParquetError>() {
+                Ok(error) => Self::from(*error),
+                Err(source) => Self::Content(source.to_string()),
+            },
+            other => Self::Content(other.to_string()),
+        }
+    }
+}
+
+impl From<ParquetError> for Trouble {
+    fn from(error: ParquetError) -> Self {
+        match error {
+            ParquetError::External(source) => match source.downcast::<io::Error>() {
+                Ok(error) if error.raw_os_error().is_some() => Self::Device(*error),
+                Ok(error) => Self::Content(error.to_string()),
+                Err(source) => Self::Content(source.to_string()),
+            },
+            other => Self::Content(other.to_string()),
+        }
+    }
+}
+
+/// The decoder does not promise to be free of panics on broken pages; what it panicked on is never touched again.
+fn guarded<T>(read: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Trouble::Content("a page is broken".to_owned())))
+}
+
+/// A record batch as cells, row by row.
+#[derive(Default)]
+struct CellTable {
+    rows: usize,
+    columns: usize,
+    bytes: Vec<u8>,
+    cells: Vec<StoredCell>,
+}
+
+#[derive(Clone, Default)]
+enum StoredCell {
+    #[default]
+    Absent,
+    Text(Range<usize>),
+    Json(Range<usize>),
+}
+
+impl CellTable {
+    fn read(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        self.rows = 0;
+        self.columns = batch.num_columns();
+        self.bytes.clear();
+        self.cells.clear();
+        self.cells.resize(batch.num_rows() * self.columns, StoredCell::Absent);
+        let schema = batch.schema();
+        for (column, (field, array)) in schema.fields().iter().zip(batch.columns()).enumerate() {
+            self.read_column(column, field, array)?;
+        }
+        self.rows = batch.num_rows();
+        Ok(())
+    }
+
+    fn read_column(&mut self, column: usize, field: &FieldRef, array: &ArrayRef) -> Result<(), ArrowError> {
+        match array.data_type() {
+            DataType::Utf8 => self.keep_texts(column, array, |row| array.as_string::<i32>().value(row).as_bytes()),
+            DataType::LargeUtf8 => self.keep_texts(column, array, |row| array.as_string::<i64>().value(row).as_bytes()),
+            DataType::Utf8View => self.keep_texts(column, array, |row| array.as_string_view().value(row).as_bytes()),
+            // Older writers do not say that their strings are text.
+            DataType::Binary => self.keep_texts(column, array, |row| array.as_binary::<i32>().value(row)),
+            DataType::LargeBinary => self.keep_texts(column, array, |row| array.as_binary::<i64>().value(row)),
+            DataType::BinaryView => self.keep_texts(column, array, |row| array.as_binary_view().value(row)),
+            DataType::Dictionary(_, values) => {
+                let plain = cast(array, values)?;
+                self.read_column(column, field, &plain)?;
+            }
+            _ => {
+                let options = EncoderOptions::default();
+                let mut encoder = make_encoder(field, array.as_ref(), &options)?;
+                for row in (0..array.len()).filter(|row| array.is_valid(*row)) {
+                    let start = self.bytes.len();
+                    encoder.encode(row, &mut self.bytes);
+                    self.put(row, column, StoredCell::Json(start..self.bytes.len()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_texts<'a>(&mut self, column: usize, array: &'a ArrayRef, value: impl Fn(usize) -> &'a [u8]) {
+        for row in (0..array.len()).filter(|row| array.is_valid(*row)) {
+            let start = self.bytes.len();
+            match std::str::from_utf8(value(row)) {
+                Ok(text) => self.bytes.extend_from_slice(text.as_bytes()),
+                Err(_) => self.bytes.extend(value(row).iter().flat_map(|byte| format!("{byte:02x}").into_bytes())),
+            }
+            self.put(row, column, StoredCell::Text(start..self.bytes.len()));
+        }
+    }
+
+    fn put(&mut self, row: usize, column: usize, cell: StoredCell) {
+        if let Some(place) = self.cells.get_mut(row * self.columns + column) {
+            *place = cell;
+        }
+    }
+
+    fn text(&self, range: &Range<usize>) -> &str {
+        self.bytes.get(range.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+struct RowCells<'t> {
+    table: &'t CellTable,
+    row: usize,
+}
+
+impl Cells for RowCells<'_> {
+    fn get(&self, column: usize) -> Cell<'_> {
+        match self.table.cells.get(self.row * self.table.columns + column) {
+            Some(StoredCell::Text(range)) => Cell::Text(self.table.text(range)),
+            Some(StoredCell::Json(range)) => Cell::Json(self.table.text(range)),
+            Some(StoredCell::Absent) | None => Cell::Absent,
+        }
+    }
+}
+
+impl RowCells<'_> {
+    /// The row as a JSON object: a row of Parquet has no bytes of its own.
+    fn write_json(&self, plan: &Plan, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (column, name) in plan.columns().iter().enumerate() {
+            let cell = self.get(column);
+            if cell == Cell::Absent {
+                continue;
+            }
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            push_string(out, name);
+            out.push(b':');
+            match cell {
+                Cell::Text(text) => push_string(out, text),
+                Cell::Json(json) => out.extend_from_slice(json.as_bytes()),
+                Cell::Absent => {}
+            }
+        }
+        out.push(b'}');
+    }
+}

@@ -1,0 +1,6 @@
+//! SQL over a lake in a folder: what was committed is seen, what an older version wrote is read, and nothing is written.
+
+mod documents;
+mod migration;
+mod sample;
+mod statements;
