@@ -114,6 +114,11 @@ class Sail:
     def ask(self, statement):
         return [row.asDict() for row in self.spark.sql(statement).collect()]
 
+    def close(self):
+        """The session before its server: the client would try for minutes to tell a server that is gone."""
+        self.spark.stop()
+        self.server.stop()
+
 
 @pytest.fixture(scope="module")
 def datafusion():
@@ -122,7 +127,10 @@ def datafusion():
 
 @pytest.fixture(scope="module", params=[Deltalake, Polars, Sail], ids=lambda reader: reader.__name__)
 def reader(request):
-    return request.param()
+    engine = request.param()
+    yield engine
+    if hasattr(engine, "close"):
+        engine.close()
 
 
 def plain(value):
