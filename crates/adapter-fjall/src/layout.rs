@@ -7,7 +7,7 @@ use cdp_ports::{Key, Version};
 
 const SEPARATOR: u8 = 0;
 const MAX_PART_BYTES: usize = 1024;
-const VERSION_BYTES: usize = size_of::<Version>();
+pub(crate) const VERSION_BYTES: usize = size_of::<Version>();
 
 pub(crate) type KeyRange = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
@@ -43,11 +43,11 @@ pub(crate) fn range(partition: &str, prefix: &str, after: Option<&str>) -> Optio
     (!is_empty).then_some((start, Bound::Excluded(end)))
 }
 
-pub(crate) fn encode_value(version: Version, body: &[u8]) -> Vec<u8> {
+pub(crate) fn encode_value(version: Version, body: &[u8]) -> Bytes {
     let mut encoded = Vec::with_capacity(VERSION_BYTES + body.len());
     encoded.extend_from_slice(&version.to_le_bytes());
     encoded.extend_from_slice(body);
-    encoded
+    encoded.into()
 }
 
 /// The body is copied: a part of the tree's block would keep the whole block in memory.

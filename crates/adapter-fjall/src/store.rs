@@ -3,17 +3,16 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use bytes::Bytes;
 use cdp_ports::{
     Condition, FaultKind, Item, Key, MAX_TRANSACTION_ITEMS, PortError, PortResult, State, Transaction, Version, Write,
 };
 use fjall::config::CompressionPolicy;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 
 use crate::cache::{Cache, Known};
-use crate::layout::{decode_key, decode_value, encode_key, encode_value, is_key, range};
+use crate::layout::{VERSION_BYTES, decode_key, decode_value, encode_key, encode_value, is_key, range};
 
 const MEMTABLE_BYTES: u64 = 64 << 20;
 /// Threads that write memtables out and compact. With one, a compaction holds up the writing, and memtables pile up.
@@ -107,50 +106,82 @@ impl FjallState {
         Ok(found)
     }
 
-    /// Answers how many commits there were, this one included.
-    fn write(&self, writes: &[Write]) -> PortResult<u64> {
-        let action = || {
-            format!(
-                "commit {} items, {} first",
-                writes.len(),
-                writes.first().map(Write::key).map_or_else(String::new, Key::to_string)
-            )
-        };
-        let keys = encode_keys(writes, &action)?;
+    /// Commits each transaction whose conditions hold, all of those in one write to the journal. Answers one outcome for
+    /// each, and how many writes to the journal there were, this one included.
+    fn write(&self, transactions: &[Transaction]) -> (Vec<PortResult<()>>, u64) {
+        let keys: Vec<_> = transactions.iter().map(|transaction| encode_keys(&transaction.writes)).collect();
         let _writing = lock(&self.writer);
         let mut batch = self.database.batch();
-        let mut changes = Vec::with_capacity(writes.len());
-        for (write, encoded) in writes.iter().zip(keys) {
-            let known = match self.cache.get(&encoded) {
+        let mut changes = Vec::with_capacity(transactions.len());
+        let mut outcomes = Vec::with_capacity(transactions.len());
+        for (Transaction { writes, .. }, keys) in transactions.iter().zip(keys) {
+            outcomes.push(keys.and_then(|keys| {
+                let versions = self.versions(writes, &keys)?;
+                let changed = writes.iter().zip(keys).zip(versions);
+                changes
+                    .extend(changed.filter_map(|((write, key), version)| self.stage(&mut batch, write, key, version)));
+                Ok(())
+            }));
+        }
+        if let Err(error) = self.show(batch, changes) {
+            let error = Arc::new(error);
+            for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
+                *outcome = Err(PortError::because(FaultKind::Broken, "commit to the journal", Arc::clone(&error)));
+            }
+        }
+        (outcomes, self.written.fetch_add(1, Ordering::Release) + 1)
+    }
+
+    /// Puts a write whose condition holds into the batch. Answers what will be known of its item, if that changes.
+    fn stage(
+        &self,
+        batch: &mut OwnedWriteBatch,
+        write: &Write,
+        key: Vec<u8>,
+        version: Option<Version>,
+    ) -> Option<(Vec<u8>, Known)> {
+        match write {
+            Write::Put { body, .. } => {
+                let next = version.unwrap_or(0) + 1;
+                // A copy, for the tree and the cache alike: the caller's may be a part of something large.
+                let value = encode_value(next, body);
+                let known = value.slice(VERSION_BYTES..);
+                batch.insert(&self.items, key.as_slice(), value);
+                Some((key, Some((next, known))))
+            }
+            Write::Delete { .. } if version.is_some() => {
+                batch.remove(&self.items, key.as_slice());
+                Some((key, None))
+            }
+            Write::Delete { .. } | Write::Check { .. } => None,
+        }
+    }
+
+    /// Hands the journal to the operating system: what was committed outlives the process.
+    fn show(&self, batch: OwnedWriteBatch, changes: Vec<(Vec<u8>, Known)>) -> fjall::Result<()> {
+        let _shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+        batch.commit()?;
+        for (key, known) in changes {
+            self.cache.set(key, known);
+        }
+        Ok(())
+    }
+
+    /// At which version each item stands, if all conditions hold.
+    fn versions(&self, writes: &[Write], keys: &[Vec<u8>]) -> PortResult<Vec<Option<Version>>> {
+        let version = |(write, key): (&Write, &Vec<u8>)| {
+            let known = match self.cache.get(key) {
                 Some(known) => known,
-                None => self.look_up(write.key(), &encoded, &action)?,
+                None => self.look_up(write.key(), key, &|| naming(writes))?,
             };
             let version = known.map(|(version, _)| version);
-            if !holds(write.condition(), version) {
-                let why = format!("{} is expected {:?} and stands at {version:?}", write.key(), write.condition());
-                return Err(PortError::because(FaultKind::Stale, action(), why));
+            if holds(write.condition(), version) {
+                return Ok(version);
             }
-            match write {
-                Write::Put { body, .. } => {
-                    let next = version.unwrap_or(0) + 1;
-                    batch.insert(&self.items, encoded.as_slice(), encode_value(next, body));
-                    // A copy: the caller's may be a part of something large.
-                    changes.push((encoded, Some((next, Bytes::copy_from_slice(body)))));
-                }
-                Write::Delete { .. } if version.is_some() => {
-                    batch.remove(&self.items, encoded.as_slice());
-                    changes.push((encoded, None));
-                }
-                Write::Delete { .. } | Write::Check { .. } => {}
-            }
-        }
-        let _shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
-        // Hands the journal to the operating system: what was committed outlives the process.
-        batch.commit().map_err(broken(&action))?;
-        for (encoded, known) in changes {
-            self.cache.set(encoded, known);
-        }
-        Ok(self.written.fetch_add(1, Ordering::Release) + 1)
+            let why = format!("{} is expected {:?} and stands at {version:?}", write.key(), write.condition());
+            Err(PortError::because(FaultKind::Stale, naming(writes), why))
+        };
+        writes.iter().zip(keys).map(version).collect()
     }
 
     /// Ends once the disk has the first `commits`.
@@ -179,8 +210,16 @@ impl State for FjallState {
     }
 
     async fn commit(&self, transaction: Transaction) -> PortResult<()> {
-        let commits = self.write(&transaction.writes)?;
-        if transaction.durable { self.sync(commits) } else { Ok(()) }
+        let mut outcomes = self.commit_each(vec![transaction]).await;
+        outcomes.pop().unwrap_or(Ok(()))
+    }
+
+    async fn commit_each(&self, transactions: Vec<Transaction>) -> Vec<PortResult<()>> {
+        let (outcomes, commits) = self.write(&transactions);
+        let durable = |(transaction, outcome): (&Transaction, PortResult<()>)| {
+            outcome.and_then(|()| if transaction.durable { self.sync(commits) } else { Ok(()) })
+        };
+        transactions.iter().zip(outcomes).map(durable).collect()
     }
 }
 
@@ -190,8 +229,14 @@ fn keyspace_options() -> KeyspaceCreateOptions {
         .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
 }
 
-fn encode_keys(writes: &[Write], action: &dyn Fn() -> String) -> PortResult<Vec<Vec<u8>>> {
-    let refuse = |why: String| Err(PortError::because(FaultKind::Refused, action(), why));
+/// What a commit does, for its errors.
+fn naming(writes: &[Write]) -> String {
+    let first = writes.first().map(Write::key).map_or_else(String::new, Key::to_string);
+    format!("commit {} items, {first} first", writes.len())
+}
+
+fn encode_keys(writes: &[Write]) -> PortResult<Vec<Vec<u8>>> {
+    let refuse = |why: String| Err(PortError::because(FaultKind::Refused, naming(writes), why));
     if writes.len() > MAX_TRANSACTION_ITEMS {
         return refuse(format!("at most {MAX_TRANSACTION_ITEMS} are allowed"));
     }

@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use cdp_event::{
     Decoded, Event, Identifier, Offset, PartitionId, Parts, Record, Rejection, Sequence, Timestamp, decode, validate,
 };
-use cdp_identity::{BadItem, ProfileId, Rules};
+use cdp_identity::{BadItem, Rules};
 use cdp_ports::{Chance, Clock, DataFile, Lake, PortError, State, TableName, Transaction, Version};
 use cdp_profile::Verdict;
 
+use self::apply::{Applied, Apply};
 pub(crate) use self::resolve::load_set;
 use self::resolve::{IdentityCache, Resolved, Resolver};
 use crate::checkpoint::{self, Checkpoint, Checkpoints, Counts};
@@ -162,7 +163,7 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         took.decode = began.elapsed();
         let mut landing = self.resolve(&events, fence, reach, &mut refused, &mut took.resolve).await?;
         let began = Instant::now();
-        apply::apply(&self.ingest.state, &self.partition, &mut landing, &in_flight, now).await?;
+        let applied = self.apply(&mut landing, &in_flight, now).await?;
         took.apply = began.elapsed();
 
         let duplicates = landing.iter().filter(|l| l.verdict == Verdict::Duplicate).count() as u64;
@@ -178,7 +179,7 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
             *reasons.entry(refused.rejection.reason.as_str()).or_default() += 1;
         }
         let began = Instant::now();
-        let files = self.land(&landing, &refused, now).await?;
+        let files = self.land(&landing, &refused, applied, now).await?;
         took.land = began.elapsed();
         let (landed, began) = (files.len(), Instant::now());
         self.finish(through, &counts, files, closes, now).await?;
@@ -230,13 +231,24 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         Ok(landing)
     }
 
+    async fn apply(
+        &self,
+        landing: &mut [Landing<'_, '_>],
+        in_flight: &Checkpoints,
+        now: Timestamp,
+    ) -> Result<Applied, IngestError> {
+        let apply = Apply { state: &self.ingest.state, partition: &self.partition, in_flight, now };
+        apply.apply(landing).await
+    }
+
     async fn land(
         &self,
         landing: &[Landing<'_, '_>],
         refused: &[Refused<'_>],
+        applied: Applied,
         now: Timestamp,
     ) -> Result<Vec<(TableName, DataFile)>, IngestError> {
-        let land = land::Land { ingest: self.ingest, partition: &self.partition, now };
+        let land = land::Land { ingest: self.ingest, partition: &self.partition, applied, now };
         land.put(landing, refused).await
     }
 
@@ -280,10 +292,4 @@ fn sort<'a>(decoded: Vec<Decoded<'a>>) -> (Vec<Valid<'a>>, Vec<Refused<'a>>) {
         }
     }
     (events, refused)
-}
-
-/// A profile that the batch touched.
-fn touched(landing: &[Landing<'_, '_>]) -> Vec<ProfileId> {
-    let mut seen = hashbrown::HashSet::new();
-    landing.iter().map(|l| l.resolved.profile).filter(|profile| seen.insert(*profile)).collect()
 }

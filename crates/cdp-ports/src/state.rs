@@ -108,6 +108,18 @@ pub trait State: Send + Sync {
     /// All writes or none. `Stale` when a condition does not hold, also on a repeat of our own write: nothing has changed
     /// then. `Busy`: it may or may not have happened. `Refused`: more than 100 items, or a key twice.
     fn commit(&self, transaction: Transaction) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// Commits each for itself, in any order: one that fails keeps no other from its effect. No key stands in two of
+    /// them. One answer for each, in the order given.
+    fn commit_each(&self, transactions: Vec<Transaction>) -> impl Future<Output = Vec<PortResult<()>>> + Send {
+        async move {
+            let mut outcomes = Vec::with_capacity(transactions.len());
+            for transaction in transactions {
+                outcomes.push(self.commit(transaction).await);
+            }
+            outcomes
+        }
+    }
 }
 
 impl<S: State> State for Arc<S> {
@@ -121,5 +133,9 @@ impl<S: State> State for Arc<S> {
 
     async fn commit(&self, transaction: Transaction) -> PortResult<()> {
         self.as_ref().commit(transaction).await
+    }
+
+    async fn commit_each(&self, transactions: Vec<Transaction>) -> Vec<PortResult<()>> {
+        self.as_ref().commit_each(transactions).await
     }
 }

@@ -1,7 +1,10 @@
 //! One profile's own state: traits, counts, recent events, and what has been applied already.
+//!
+//! Its texts are parts of the bytes that it was read from: most of them are written back as they came.
 
 use std::collections::BTreeMap;
 
+use bytestring::ByteString;
 use cdp_event::{Event, EventKind, Offset, PartitionId, Timestamp};
 use cdp_identity::ProfileId;
 use serde_json::value::RawValue;
@@ -22,10 +25,10 @@ const OTHER_LABELS: &str = "(other)";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trait {
     /// JSON text.
-    pub value: String,
+    pub value: ByteString,
     pub set_at: Timestamp,
-    pub message_id: String,
-    pub source: String,
+    pub message_id: ByteString,
+    pub source: ByteString,
 }
 
 impl Trait {
@@ -37,12 +40,12 @@ impl Trait {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecentEvent {
     pub timestamp: Timestamp,
-    pub message_id: String,
+    pub message_id: ByteString,
     pub kind: EventKind,
-    pub name: Option<String>,
-    pub source: String,
+    pub name: Option<ByteString>,
+    pub source: ByteString,
     /// JSON text.
-    pub properties: Option<String>,
+    pub properties: Option<ByteString>,
 }
 
 impl RecentEvent {
@@ -57,13 +60,13 @@ pub struct Member {
     pub first_seen: Option<Timestamp>,
     pub last_seen: Option<Timestamp>,
     /// The first and the last event's message id and source, by arrival.
-    pub first_message: Option<(String, String)>,
-    pub last_message: Option<(String, String)>,
+    pub first_message: Option<(ByteString, ByteString)>,
+    pub last_message: Option<(ByteString, ByteString)>,
     pub updated_at: Option<Timestamp>,
     pub events: u64,
     pub duplicates: u64,
-    pub counts: BTreeMap<String, u64>,
-    pub traits: BTreeMap<String, Trait>,
+    pub counts: BTreeMap<ByteString, u64>,
+    pub traits: BTreeMap<ByteString, Trait>,
     /// Newest first.
     pub recent: Vec<RecentEvent>,
     seen: Seen,
@@ -74,6 +77,19 @@ pub struct Member {
 /// A member as far as the tables tell of it: read without its recent events and its memory, which are most of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outline(pub(crate) Member);
+
+impl From<Member> for Outline {
+    fn from(member: Member) -> Self {
+        Self(Member {
+            first_seen: member.first_seen,
+            last_seen: member.last_seen,
+            events: member.events,
+            counts: member.counts,
+            traits: member.traits,
+            ..Member::new(member.id)
+        })
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -118,6 +134,11 @@ impl Member {
         &self.applied
     }
 
+    /// The highest offset of `partition` that was applied, while it is in flight.
+    pub fn reached(&self, partition: &PartitionId) -> Option<Offset> {
+        self.applied.iter().find(|(p, _)| p == partition).map(|(_, offset)| *offset)
+    }
+
     /// Applies an event of `partition`, in the partition's order. A repeated delivery changes nothing and has the verdict
     /// that it had before: an event at or below the highest applied offset was accepted if its own message is remembered
     /// at that very place, and a duplicate otherwise, since none is forgotten while it may return.
@@ -149,7 +170,7 @@ impl Member {
         self.first_seen = Some(self.first_seen.map_or(event.timestamp, |t| t.min(event.timestamp)));
         self.last_seen = Some(self.last_seen.map_or(event.timestamp, |t| t.max(event.timestamp)));
         self.updated_at = Some(self.updated_at.map_or(event.received_at, |t| t.max(event.received_at)));
-        let message = || Some((event.message_id.to_string(), event.source.to_string()));
+        let message = || Some((text(&event.message_id), text(&event.source)));
         if self.first_message.is_none() {
             self.first_message = message();
         }
@@ -166,22 +187,22 @@ impl Member {
             return;
         }
         let label = if self.counts.len() < MAX_LABELS { label } else { OTHER_LABELS };
-        *self.counts.entry(label.to_owned()).or_default() += by;
+        *self.counts.entry(text(label)).or_default() += by;
     }
 
     fn set_traits(&mut self, event: &Event<'_>) {
         let Some(json) = event.traits.as_deref() else { return };
-        let Ok(traits) = serde_json::from_str::<BTreeMap<String, &RawValue>>(json) else { return };
+        let Ok(traits) = serde_json::from_str::<BTreeMap<ByteString, &RawValue>>(json) else { return };
         for (name, value) in traits {
             let value = value.get();
             if value.len() > MAX_TRAIT_BYTES || name.len() > MAX_TRAIT_BYTES {
                 continue;
             }
             let new = Trait {
-                value: value.to_owned(),
+                value: text(value),
                 set_at: event.timestamp,
-                message_id: event.message_id.to_string(),
-                source: event.source.to_string(),
+                message_id: text(&event.message_id),
+                source: text(&event.source),
             };
             let wins = match self.traits.get(&name) {
                 Some(old) => new.is_newer_than(old),
@@ -202,11 +223,11 @@ impl Member {
         let properties = event.properties.as_deref().filter(|json| json.len() <= MAX_RECENT_PROPERTIES_BYTES);
         let recent = RecentEvent {
             timestamp: event.timestamp,
-            message_id: event.message_id.to_string(),
+            message_id: text(&event.message_id),
             kind: event.kind,
-            name: event.event.as_ref().or(event.name.as_ref()).map(ToString::to_string),
-            source: event.source.to_string(),
-            properties: properties.map(str::to_owned),
+            name: event.event.as_deref().or(event.name.as_deref()).map(text),
+            source: text(&event.source),
+            properties: properties.map(text),
         };
         self.recent.insert(at, recent);
         self.recent.truncate(RECENT_EVENTS);
@@ -217,4 +238,8 @@ impl Member {
         self.applied.retain(|(partition, offset)| in_flight.may_return(partition, *offset));
         self.seen.forget(in_flight, now);
     }
+}
+
+fn text(text: &str) -> ByteString {
+    ByteString::from(text)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytestring::ByteString;
 use cdp_event::Timestamp;
 use cdp_identity::ProfileId;
 
@@ -16,8 +17,8 @@ pub struct Person {
     pub updated_at: Option<Timestamp>,
     pub events: u64,
     pub duplicates: u64,
-    pub counts: BTreeMap<String, u64>,
-    pub traits: BTreeMap<String, Trait>,
+    pub counts: BTreeMap<ByteString, u64>,
+    pub traits: BTreeMap<ByteString, Trait>,
     /// Newest first.
     pub recent: Vec<RecentEvent>,
 }
@@ -67,7 +68,7 @@ impl Person {
             if json.len() > 1 {
                 json.push(',');
             }
-            json.push_str(&serde_json::Value::from(name.as_str()).to_string());
+            json.push_str(&serde_json::Value::from(&**name).to_string());
             json.push(':');
             json.push_str(&value.value);
         }

@@ -1,6 +1,8 @@
-//! A member as State keeps it: protobuf, so that fields can be added. Partitions are named once, and then by number.
+//! A member as State keeps it: protobuf, so that fields can be added. Partitions are named once, and then by number. Texts
+//! are read and written as bytes, which are shared and not copied.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use cdp_event::{EventKind, Offset, PartitionId, Sequence, Timestamp};
 use cdp_identity::{BadItem, ProfileId};
 use prost::Message;
@@ -42,48 +44,48 @@ struct StoredMember {
 
 #[derive(Clone, PartialEq, Message)]
 struct StoredMessage {
-    #[prost(string, tag = "1")]
-    id: String,
-    #[prost(string, tag = "2")]
-    source: String,
+    #[prost(bytes = "bytes", tag = "1")]
+    id: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    source: Bytes,
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct StoredCount {
-    #[prost(string, tag = "1")]
-    label: String,
+    #[prost(bytes = "bytes", tag = "1")]
+    label: Bytes,
     #[prost(uint64, tag = "2")]
     count: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct StoredTrait {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    value: String,
+    #[prost(bytes = "bytes", tag = "1")]
+    name: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    value: Bytes,
     #[prost(sint64, tag = "3")]
     set_at_ms: i64,
-    #[prost(string, tag = "4")]
-    message_id: String,
-    #[prost(string, tag = "5")]
-    source: String,
+    #[prost(bytes = "bytes", tag = "4")]
+    message_id: Bytes,
+    #[prost(bytes = "bytes", tag = "5")]
+    source: Bytes,
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct StoredEvent {
     #[prost(sint64, tag = "1")]
     timestamp_ms: i64,
-    #[prost(string, tag = "2")]
-    message_id: String,
-    #[prost(string, tag = "3")]
-    kind: String,
-    #[prost(string, optional, tag = "4")]
-    name: Option<String>,
-    #[prost(string, tag = "5")]
-    source: String,
-    #[prost(string, optional, tag = "6")]
-    properties: Option<String>,
+    #[prost(bytes = "bytes", tag = "2")]
+    message_id: Bytes,
+    #[prost(bytes = "bytes", tag = "3")]
+    kind: Bytes,
+    #[prost(bytes = "bytes", optional, tag = "4")]
+    name: Option<Bytes>,
+    #[prost(bytes = "bytes", tag = "5")]
+    source: Bytes,
+    #[prost(bytes = "bytes", optional, tag = "6")]
+    properties: Option<Bytes>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -113,23 +115,16 @@ struct StoredPlace {
 impl Member {
     pub fn encode(&self) -> Bytes {
         let mut partitions = Vec::new();
-        let message = |m: &Option<(String, String)>| {
-            m.as_ref().map(|(id, source)| StoredMessage { id: id.clone(), source: source.clone() })
-        };
         let stored = StoredMember {
             id: Bytes::copy_from_slice(&self.id.to_bytes()),
             first_seen_ms: self.first_seen.map(Timestamp::as_ms),
             last_seen_ms: self.last_seen.map(Timestamp::as_ms),
             updated_at_ms: self.updated_at.map(Timestamp::as_ms),
-            first_message: message(&self.first_message),
-            last_message: message(&self.last_message),
+            first_message: self.first_message.as_ref().map(StoredMessage::from),
+            last_message: self.last_message.as_ref().map(StoredMessage::from),
             events: self.events,
             duplicates: self.duplicates,
-            counts: self
-                .counts
-                .iter()
-                .map(|(label, count)| StoredCount { label: label.clone(), count: *count })
-                .collect(),
+            counts: self.counts.iter().map(StoredCount::from).collect(),
             traits: self.traits.iter().map(StoredTrait::from).collect(),
             recent: self.recent.iter().map(StoredEvent::from).collect(),
             seen: self.seen().iter().map(|seen| StoredSeen::new(seen, &mut partitions)).collect(),
@@ -148,12 +143,12 @@ impl Member {
         member.first_seen = stored.first_seen_ms.map(Timestamp::from_ms);
         member.last_seen = stored.last_seen_ms.map(Timestamp::from_ms);
         member.updated_at = stored.updated_at_ms.map(Timestamp::from_ms);
-        member.first_message = stored.first_message.map(|m| (m.id, m.source));
-        member.last_message = stored.last_message.map(|m| (m.id, m.source));
+        member.first_message = stored.first_message.map(StoredMessage::read).transpose()?;
+        member.last_message = stored.last_message.map(StoredMessage::read).transpose()?;
         member.events = stored.events;
         member.duplicates = stored.duplicates;
-        member.counts = stored.counts.into_iter().map(|c| (c.label, c.count)).collect();
-        member.traits = stored.traits.into_iter().map(StoredTrait::read).collect();
+        member.counts = stored.counts.into_iter().map(StoredCount::read).collect::<Result<_, _>>()?;
+        member.traits = stored.traits.into_iter().map(StoredTrait::read).collect::<Result<_, _>>()?;
         member.recent = stored.recent.into_iter().map(StoredEvent::read).collect::<Result<_, _>>()?;
         Ok(member)
     }
@@ -183,8 +178,8 @@ impl Outline {
         member.first_seen = stored.first_seen_ms.map(Timestamp::from_ms);
         member.last_seen = stored.last_seen_ms.map(Timestamp::from_ms);
         member.events = stored.events;
-        member.counts = stored.counts.into_iter().map(|c| (c.label, c.count)).collect();
-        member.traits = stored.traits.into_iter().map(StoredTrait::read).collect();
+        member.counts = stored.counts.into_iter().map(StoredCount::read).collect::<Result<_, _>>()?;
+        member.traits = stored.traits.into_iter().map(StoredTrait::read).collect::<Result<_, _>>()?;
         Ok(Self(member))
     }
 }
@@ -194,27 +189,55 @@ fn read_id(bytes: &[u8]) -> Result<ProfileId, BadItem> {
     Ok(ProfileId::from_bytes(id))
 }
 
-impl From<(&String, &Trait)> for StoredTrait {
-    fn from((name, value): (&String, &Trait)) -> Self {
+fn text(bytes: Bytes) -> Result<ByteString, BadItem> {
+    ByteString::try_from(bytes).map_err(|error| BadItem::new("profile", error))
+}
+
+impl From<&(ByteString, ByteString)> for StoredMessage {
+    fn from((id, source): &(ByteString, ByteString)) -> Self {
+        Self { id: id.as_bytes().clone(), source: source.as_bytes().clone() }
+    }
+}
+
+impl StoredMessage {
+    fn read(self) -> Result<(ByteString, ByteString), BadItem> {
+        Ok((text(self.id)?, text(self.source)?))
+    }
+}
+
+impl From<(&ByteString, &u64)> for StoredCount {
+    fn from((label, count): (&ByteString, &u64)) -> Self {
+        Self { label: label.as_bytes().clone(), count: *count }
+    }
+}
+
+impl StoredCount {
+    fn read(self) -> Result<(ByteString, u64), BadItem> {
+        Ok((text(self.label)?, self.count))
+    }
+}
+
+impl From<(&ByteString, &Trait)> for StoredTrait {
+    fn from((name, value): (&ByteString, &Trait)) -> Self {
         Self {
-            name: name.clone(),
-            value: value.value.clone(),
+            name: name.as_bytes().clone(),
+            value: value.value.as_bytes().clone(),
             set_at_ms: value.set_at.as_ms(),
-            message_id: value.message_id.clone(),
-            source: value.source.clone(),
+            message_id: value.message_id.as_bytes().clone(),
+            source: value.source.as_bytes().clone(),
         }
     }
 }
 
 impl StoredTrait {
-    fn read(self) -> (String, Trait) {
+    fn read(self) -> Result<(ByteString, Trait), BadItem> {
         let value = Trait {
-            value: self.value,
+            value: text(self.value)?,
             set_at: Timestamp::from_ms(self.set_at_ms),
-            message_id: self.message_id,
-            source: self.source,
+            message_id: text(self.message_id)?,
+            source: text(self.source)?,
         };
-        (self.name, value)
+        Ok((text(self.name)?, value))
     }
 }
 
@@ -222,25 +245,25 @@ impl From<&RecentEvent> for StoredEvent {
     fn from(event: &RecentEvent) -> Self {
         Self {
             timestamp_ms: event.timestamp.as_ms(),
-            message_id: event.message_id.clone(),
-            kind: event.kind.as_str().to_owned(),
-            name: event.name.clone(),
-            source: event.source.clone(),
-            properties: event.properties.clone(),
+            message_id: event.message_id.as_bytes().clone(),
+            kind: Bytes::from_static(event.kind.as_str().as_bytes()),
+            name: event.name.as_ref().map(|name| name.as_bytes().clone()),
+            source: event.source.as_bytes().clone(),
+            properties: event.properties.as_ref().map(|json| json.as_bytes().clone()),
         }
     }
 }
 
 impl StoredEvent {
     fn read(self) -> Result<RecentEvent, BadItem> {
-        let kind: EventKind = self.kind.parse().map_err(|e| BadItem::new("recent event", e))?;
+        let kind: EventKind = text(self.kind)?.parse().map_err(|e| BadItem::new("recent event", e))?;
         Ok(RecentEvent {
             timestamp: Timestamp::from_ms(self.timestamp_ms),
-            message_id: self.message_id,
+            message_id: text(self.message_id)?,
             kind,
-            name: self.name,
-            source: self.source,
-            properties: self.properties,
+            name: self.name.map(text).transpose()?,
+            source: text(self.source)?,
+            properties: self.properties.map(text).transpose()?,
         })
     }
 }

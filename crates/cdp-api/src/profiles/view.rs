@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytestring::ByteString;
 use cdp_app::Found;
 use cdp_event::{EventKind, Timestamp};
 use cdp_identity::{Edge, EdgeKind, Held};
@@ -96,11 +97,11 @@ impl<'a> ProfileView<'a> {
     }
 }
 
-struct Traits<'a>(&'a BTreeMap<String, Trait>);
+struct Traits<'a>(&'a BTreeMap<ByteString, Trait>);
 
 impl Serialize for Traits<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, TraitView::from(value))))
+        serializer.collect_map(self.0.iter().map(|(name, value)| (&**name, TraitView::from(value))))
     }
 }
 
@@ -153,7 +154,8 @@ impl<'a> From<&'a Held> for IdentifierView<'a> {
 struct EventsView<'a> {
     total: u64,
     /// A track event counts by its name, any other by its type.
-    by_name: &'a BTreeMap<String, u64>,
+    #[schema(value_type = BTreeMap<String, u64>)]
+    by_name: &'a BTreeMap<ByteString, u64>,
 }
 
 #[derive(Serialize, ToSchema)]

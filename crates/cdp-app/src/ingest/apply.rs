@@ -1,43 +1,116 @@
 //! Apply: each event to its one profile, in order. One conditional write for each profile that the batch touches.
 
-use bytes::Bytes;
 use cdp_event::{PartitionId, Timestamp};
-use cdp_identity::ProfileId;
-use cdp_ports::{Condition, Item, PortResult, State, Transaction, Version, Write};
-use cdp_profile::Member;
+use cdp_identity::{BadItem, ProfileId};
+use cdp_ports::{Condition, Item, State, Transaction, Version, Write};
+use cdp_profile::{Member, Outline};
 use hashbrown::HashMap;
 
 use super::{IngestError, Landing};
 use crate::checkpoint::Checkpoints;
 use crate::keys::member_key;
 
-/// Profiles of one read.
-const READ_AHEAD: usize = 500;
+/// Profiles that are read, and written, together.
+const AT_A_TIME: usize = 128;
 
-pub(super) async fn apply(
-    state: &impl State,
-    partition: &PartitionId,
-    landing: &mut [Landing<'_, '_>],
-    in_flight: &Checkpoints,
-    now: Timestamp,
-) -> Result<(), IngestError> {
-    let groups = by_profile(landing);
-    for some in groups.chunks(READ_AHEAD) {
-        let keys: Vec<_> = some.iter().map(|(profile, _)| member_key(*profile)).collect();
-        for ((profile, events), item) in some.iter().zip(state.get(&keys).await?) {
-            let mut item = item;
-            while !apply_to_one(state, partition, landing, *profile, events, item, in_flight, now).await? {
-                item = state.get(&[member_key(*profile)]).await?.pop().flatten();
+/// The profiles that the batch touched, as they stand after it, with their versions.
+pub(super) type Applied = HashMap<ProfileId, (Version, Outline)>;
+
+pub(super) struct Apply<'a, S> {
+    pub state: &'a S,
+    pub partition: &'a PartitionId,
+    pub in_flight: &'a Checkpoints,
+    pub now: Timestamp,
+}
+
+/// A profile and its events, by their places in the batch.
+type Group = (ProfileId, Vec<usize>);
+
+/// A profile with its events applied, and the version that it was read at.
+struct Next {
+    member: Member,
+    read_at: Option<Version>,
+    is_changed: bool,
+}
+
+impl<S: State> Apply<'_, S> {
+    pub async fn apply(&self, landing: &mut [Landing<'_, '_>]) -> Result<Applied, IngestError> {
+        let mut applied = Applied::default();
+        let mut groups = by_profile(landing);
+        // What somebody else has written meanwhile is read again.
+        while !groups.is_empty() {
+            let mut stale = Vec::new();
+            for some in groups.chunks(AT_A_TIME) {
+                stale.extend(self.apply_some(some, landing, &mut applied).await?);
+            }
+            groups = stale;
+        }
+        Ok(applied)
+    }
+
+    /// Answers the groups that came too late.
+    async fn apply_some(
+        &self,
+        groups: &[Group],
+        landing: &mut [Landing<'_, '_>],
+        applied: &mut Applied,
+    ) -> Result<Vec<Group>, IngestError> {
+        let keys: Vec<_> = groups.iter().map(|(profile, _)| member_key(*profile)).collect();
+        let items = self.state.get(&keys).await?;
+        let nexts =
+            groups.iter().zip(items).map(|((profile, events), item)| self.next(*profile, events, item, landing));
+        let nexts: Vec<Next> = nexts.collect::<Result<_, _>>()?;
+        let writes = nexts.iter().filter(|next| next.is_changed).map(write).collect();
+        let mut outcomes = self.state.commit_each(writes).await.into_iter();
+        let mut stale = Vec::new();
+        for (group, next) in groups.iter().zip(nexts) {
+            let outcome = if next.is_changed { outcomes.next().unwrap_or(Ok(())) } else { Ok(()) };
+            match outcome {
+                Ok(()) => {
+                    let version = next.read_at.unwrap_or(0) + Version::from(next.is_changed);
+                    applied.insert(group.0, (version, next.member.into()));
+                }
+                Err(error) if error.is_stale() => stale.push(group.clone()),
+                Err(error) => return Err(error.into()),
             }
         }
+        Ok(stale)
     }
-    Ok(())
+
+    fn next(
+        &self,
+        profile: ProfileId,
+        events: &[usize],
+        item: Option<Item>,
+        landing: &mut [Landing<'_, '_>],
+    ) -> Result<Next, BadItem> {
+        let (read_at, mut member) = match item {
+            Some(item) => (Some(item.version), Member::decode(item.body)?),
+            None => (None, Member::new(profile)),
+        };
+        let before = member.reached(self.partition);
+        for &at in events {
+            let landing = &mut landing[at];
+            landing.verdict = member.apply(self.partition, landing.event);
+        }
+        let is_changed = member.reached(self.partition) != before;
+        if is_changed {
+            member.forget(self.in_flight, self.now);
+        }
+        Ok(Next { member, read_at, is_changed })
+    }
+}
+
+fn write(next: &Next) -> Transaction {
+    let condition = next.read_at.map_or(Condition::Absent, Condition::At);
+    let writes = vec![Write::Put { key: member_key(next.member.id), body: next.member.encode(), condition }];
+    Transaction { writes, durable: false }
 }
 
 /// Profiles in the order in which the batch first names them, each with its events.
-fn by_profile(landing: &[Landing<'_, '_>]) -> Vec<(ProfileId, Vec<usize>)> {
+fn by_profile(landing: &[Landing<'_, '_>]) -> Vec<Group> {
     let mut places: HashMap<ProfileId, usize> = HashMap::new();
-    let mut groups: Vec<(ProfileId, Vec<usize>)> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     for (at, landing) in landing.iter().enumerate() {
         let profile = landing.resolved.profile;
         let place = *places.entry(profile).or_insert_with(|| {
@@ -47,46 +120,4 @@ fn by_profile(landing: &[Landing<'_, '_>]) -> Vec<(ProfileId, Vec<usize>)> {
         groups[place].1.push(at);
     }
     groups
-}
-
-/// False: somebody else has written the profile meanwhile.
-#[expect(clippy::too_many_arguments, reason = "one step of a loop, split off for its own sake")]
-async fn apply_to_one(
-    state: &impl State,
-    partition: &PartitionId,
-    landing: &mut [Landing<'_, '_>],
-    profile: ProfileId,
-    events: &[usize],
-    item: Option<Item>,
-    in_flight: &Checkpoints,
-    now: Timestamp,
-) -> Result<bool, IngestError> {
-    let (version, mut member) = match item {
-        Some(item) => (Some(item.version), Member::decode(item.body)?),
-        None => (None, Member::new(profile)),
-    };
-    let before = reached(&member, partition);
-    for &at in events {
-        let landing = &mut landing[at];
-        landing.verdict = member.apply(partition, landing.event);
-    }
-    if reached(&member, partition) == before {
-        return Ok(true);
-    }
-    member.forget(in_flight, now);
-    match put(state, profile, member.encode(), version).await {
-        Ok(()) => Ok(true),
-        Err(error) if error.is_stale() => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn reached(member: &Member, partition: &PartitionId) -> Option<cdp_event::Offset> {
-    member.applied().iter().find(|(p, _)| p == partition).map(|(_, offset)| *offset)
-}
-
-async fn put(state: &impl State, profile: ProfileId, body: Bytes, expected: Option<Version>) -> PortResult<()> {
-    let condition = expected.map_or(Condition::Absent, Condition::At);
-    let writes = vec![Write::Put { key: member_key(profile), body, condition }];
-    state.commit(Transaction { writes, durable: false }).await
 }

@@ -6,11 +6,12 @@ use std::iter;
 use cdp_event::{Offset, PartitionId, Timestamp};
 use cdp_identity::{Edge, IdentitySet, ProfileId, SetItem};
 use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRows};
-use cdp_ports::{Batches, Chance, Clock, DataFile, Lake, State, TableName, Version};
+use cdp_ports::{Batches, Chance, Clock, DataFile, Lake, State, TableName};
 use cdp_profile::{Outline, Person, Verdict};
 use hashbrown::{HashMap, HashSet};
 
-use super::{Ingest, IngestError, Landing, Refused, load_set, touched};
+use super::apply::Applied;
+use super::{Ingest, IngestError, Landing, Refused, load_set};
 use crate::keys::{member_key, set_key};
 
 /// Profiles of one read.
@@ -21,6 +22,9 @@ const ROWS_AT_A_TIME: usize = 1024;
 pub(super) struct Land<'l, S, L, C> {
     pub ingest: &'l Ingest<S, L, C>,
     pub partition: &'l PartitionId,
+    /// The batch's own profiles, so that a person of one profile is not read again. Another partition may have written the
+    /// profile since: it tells of that in a row of its own, which has the higher revision.
+    pub applied: Applied,
     pub now: Timestamp,
 }
 
@@ -39,14 +43,16 @@ impl Sets {
 
 impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
     pub async fn put(
-        &self,
+        mut self,
         landing: &[Landing<'_, '_>],
         refused: &[Refused<'_>],
     ) -> Result<Vec<(TableName, DataFile)>, IngestError> {
         let mut files = Vec::new();
         self.put_events(landing, &mut files).await?;
         self.put_quarantine(refused, &mut files).await?;
-        let sets = self.sets_of(&touched(landing)).await?;
+        let mut touched: Vec<ProfileId> = self.applied.keys().copied().collect();
+        touched.sort_unstable();
+        let sets = self.sets_of(&touched).await?;
         self.put_identity(landing, &sets, &mut files).await?;
         self.put_profiles(landing, &sets, &mut files).await?;
         Ok(files)
@@ -146,7 +152,7 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
     /// The persons that the batch touched, as they stand now. Two partitions that touch one person at a time each write a
     /// row; the later read saw both, and has the higher revision.
     async fn put_profiles(
-        &self,
+        &mut self,
         landing: &[Landing<'_, '_>],
         sets: &Sets,
         files: &mut Vec<(TableName, DataFile)>,
@@ -157,18 +163,11 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
             with_edges.filter_map(|l| sets.of(l.resolved.profile)).map(IdentitySet::root).collect();
         let mut batches = Vec::new();
         let all: Vec<&IdentitySet> = sets.by_root.values().collect();
-        for some in all.chunks(READ_AHEAD) {
-            let members: Vec<ProfileId> = some.iter().flat_map(|set| set.members()).copied().collect();
-            let keys: Vec<_> = members.iter().map(|member| member_key(*member)).collect();
-            let mut found: HashMap<ProfileId, (Version, Outline)> = HashMap::with_capacity(members.len());
-            for (member, item) in members.iter().zip(self.ingest.state.get(&keys).await?) {
-                if let Some(item) = item {
-                    found.insert(*member, (item.version, Outline::decode(item.body)?));
-                }
-            }
+        for some in all.chunks(ROWS_AT_A_TIME) {
+            self.read_members(some).await?;
             let mut rows = ProfileRows::default();
             for set in some {
-                self.push_person(set, &mut found, last, &mut rows);
+                self.push_person(set, last, &mut rows);
                 if joined.contains(&set.root()) {
                     self.push_absorbed(set, last, &mut rows);
                 }
@@ -179,15 +178,25 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
         Ok(())
     }
 
-    fn push_person(
-        &self,
-        set: &IdentitySet,
-        found: &mut HashMap<ProfileId, (Version, Outline)>,
-        at: Offset,
-        rows: &mut ProfileRows,
-    ) {
+    /// Members of persons of several profiles. All of them: another partition may have written one that this batch wrote
+    /// too, without seeing what this batch wrote to the next.
+    async fn read_members(&mut self, sets: &[&IdentitySet]) -> Result<(), IngestError> {
+        let several = sets.iter().filter(|set| set.members().len() > 1);
+        let members: Vec<ProfileId> = several.flat_map(|set| set.members()).copied().collect();
+        for some in members.chunks(READ_AHEAD) {
+            let keys: Vec<_> = some.iter().map(|member| member_key(*member)).collect();
+            for (member, item) in some.iter().zip(self.ingest.state.get(&keys).await?) {
+                if let Some(item) = item {
+                    self.applied.insert(*member, (item.version, Outline::decode(item.body)?));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push_person(&mut self, set: &IdentitySet, at: Offset, rows: &mut ProfileRows) {
         let mut writes = 0;
-        let members = set.members().iter().filter_map(|member| found.remove(member));
+        let members = set.members().iter().filter_map(|member| self.applied.remove(member));
         let person = Person::outlined(members.inspect(|(version, _)| writes += version).map(|(_, outline)| outline));
         let row = ProfileRow {
             profile: set.root(),

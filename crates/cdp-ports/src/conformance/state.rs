@@ -31,6 +31,8 @@ pub async fn all<S: State>(make: impl AsyncFn() -> S) {
         a_key_outside_of_its_limits_is_refused,
         a_key_at_its_limits_is_taken,
         of_two_writers_at_one_version_one_is_stale,
+        transactions_committed_together_stand_and_fail_alone,
+        many_transactions_are_committed_together,
         get_answers_in_the_order_asked_with_gaps,
         get_answers_any_number_of_keys,
         keys_with_equal_parts_are_told_apart,
@@ -255,6 +257,37 @@ pub async fn of_two_writers_at_one_version_one_is_stale(state: &impl State) {
     assert_eq!(wins("left").await + wins("right").await, 49, "what a stale writer wrote beside is not there");
 }
 
+pub async fn transactions_committed_together_stand_and_fail_alone(state: &impl State) {
+    commit(state, [put("held", "1", Absent)]).await.expect("nothing is there yet");
+    let outcomes = state
+        .commit_each(vec![
+            one([put("first", "1", Absent), put("beside", "1", Any)]),
+            one([put("unseen", "no", Any), put("held", "2", Absent)]),
+            one(vec![put("many", "no", Any); MAX_TRANSACTION_ITEMS + 1]),
+            one([check("held", At(1)), put("last", "1", Absent)]),
+        ])
+        .await;
+    let kinds: Vec<_> = outcomes.into_iter().map(|outcome| outcome.err().map(|error| error.kind)).collect();
+    assert_eq!(kinds, [None, Some(FaultKind::Stale), Some(FaultKind::Refused), None]);
+    for (name, version) in [("first", 1), ("beside", 1), ("last", 1), ("held", 1)] {
+        assert_eq!(get(state, name).await, Some((version, "1".into())), "{name}");
+    }
+    for name in ["unseen", "many"] {
+        assert_eq!(get(state, name).await, None, "{name}");
+    }
+}
+
+pub async fn many_transactions_are_committed_together(state: &impl State) {
+    for round in 0..3 {
+        let condition = if round == 0 { Absent } else { At(round) };
+        let transactions = (0..700).map(|n| one([put(&format!("{n:04}"), &round.to_string(), condition)])).collect();
+        let outcomes = state.commit_each(transactions).await;
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 700);
+    }
+    assert_eq!(get(state, "0699").await, Some((3, "2".into())));
+    assert!(state.commit_each(vec![]).await.is_empty());
+}
+
 pub async fn get_answers_in_the_order_asked_with_gaps(state: &impl State) {
     commit(state, [put("a", "of a", Absent), put("b", "of b", Absent), put("c", "of c", Absent)]).await.expect("new");
     let keys = ["c", "missing", "a", "b", "a", "gone"].map(key);
@@ -400,8 +433,12 @@ fn check(name: &str, condition: Condition) -> Write {
     Write::Check { key: key(name), condition }
 }
 
+fn one(writes: impl Into<Vec<Write>>) -> Transaction {
+    Transaction { writes: writes.into(), durable: false }
+}
+
 async fn commit(state: &impl State, writes: impl Into<Vec<Write>>) -> PortResult<()> {
-    state.commit(Transaction { writes: writes.into(), durable: false }).await
+    state.commit(one(writes)).await
 }
 
 /// `count` items named 0000, 0001, …

@@ -147,7 +147,7 @@ impl<'a> Filter<'a> {
         let is_in_time =
             self.start.is_none_or(|start| event.timestamp >= start) && self.end.is_none_or(|end| event.timestamp < end);
         let is_reached = self.from.as_ref().is_none_or(|(timestamp, message_id)| {
-            let (from, at) = ((timestamp, message_id), (&event.timestamp, &event.message_id));
+            let (from, at) = ((timestamp, message_id.as_str()), (&event.timestamp, &*event.message_id));
             match self.sort {
                 Sort::Asc => at >= from,
                 Sort::Desc => at <= from,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State as Shared};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use bytestring::ByteString;
 use cdp_app::Found;
 use cdp_ports::State;
 use serde::Serialize;
@@ -65,8 +66,8 @@ impl<'a> Metadata<'a> {
         let first = found.members.iter().find_map(|member| member.first_message.as_ref());
         let newest = found.members.iter().max_by_key(|member| member.updated_at);
         let last = newest.and_then(|member| member.last_message.as_ref());
-        let id = |message: Option<&'a (String, String)>| message.map(|(id, _)| id.as_str());
-        let source = |message: Option<&'a (String, String)>| message.map(|(_, source)| source.as_str());
+        let id = |message: Option<&'a (ByteString, ByteString)>| message.map(|(id, _)| &**id);
+        let source = |message: Option<&'a (ByteString, ByteString)>| message.map(|(_, source)| &**source);
         Self {
             created_at: found.set.root().created_at().into(),
             updated_at: found.person.updated_at.map(Moment::from),

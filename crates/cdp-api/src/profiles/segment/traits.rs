@@ -87,7 +87,7 @@ fn page_of<'a>(asked: &Asked, query: &TraitsQuery, found: &'a Found, limit: usiz
         // Events set all of the traits there are.
         Some(Class::Audience | Class::ComputedTrait) => false,
     };
-    let all = found.person.traits.iter().map(|(name, value)| (name.as_str(), value));
+    let all = found.person.traits.iter().map(|(name, value)| (&**name, value));
     let rest = all.filter(|(name, _)| *name >= from && is_asked_for(name));
     let (traits, next) = page(rest, limit);
     let cursor = Cursor::new(asked, found, "traits", limit, next.map(|(name, _)| name.to_owned()));
