@@ -13,14 +13,14 @@ use futures::executor::block_on;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const CACHE_BYTES: u64 = 256 << 20;
+const MEMORY_BYTES: u64 = 256 << 20;
 const PROFILES: u64 = 100_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let millions: f64 = std::env::args().nth(1).map_or(Ok(1.0), |text| text.parse())?;
     let count = (millions * 1e6) as u64;
     let dir = tempfile::tempdir()?;
-    let state = FjallState::open(dir.path(), CACHE_BYTES)?;
+    let state = FjallState::open(dir.path(), MEMORY_BYTES)?;
     println!("{:44} {:>10} {:>18} {:>9}", "", "items/s", "CPU-s per million", "peak MB");
 
     let profile = |n: u64| Key::new(format!("profile/prf_{:026}", scatter(n) % PROFILES), "member");
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     drop(state);
     let started = Instant::now();
-    FjallState::open(dir.path(), CACHE_BYTES)?;
+    FjallState::open(dir.path(), MEMORY_BYTES)?;
     println!("opened again in {:?}, {} MB on disk", started.elapsed(), disk_bytes(dir.path())? >> 20);
     Ok(())
 }

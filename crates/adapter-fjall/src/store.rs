@@ -14,7 +14,8 @@ use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWri
 use crate::cache::{Cache, Known};
 use crate::layout::{VERSION_BYTES, decode_key, decode_value, encode_key, encode_value, is_key, range};
 
-const MEMTABLE_BYTES: u64 = 64 << 20;
+/// Memtables at most: one that is written to, and four that are being written out. Writers wait beyond that.
+const MEMTABLES: u64 = 5;
 /// Threads that write memtables out and compact. With one, a compaction holds up the writing, and memtables pile up.
 const WORKERS: usize = 2;
 
@@ -43,13 +44,14 @@ pub enum CantOpen {
 }
 
 impl FjallState {
-    /// Opens the state in `dir`, or makes it. It keeps up to `cache_bytes` in memory, half of them items and half blocks
-    /// of the tree; up to five memtables of 64 MiB come on top, one or two as a rule.
-    pub fn open(dir: impl AsRef<Path>, cache_bytes: u64) -> Result<Self, CantOpen> {
+    /// Opens the state in `dir`, or makes it. It keeps up to `memory_bytes` in memory: a quarter are items, a quarter blocks
+    /// of the tree, and the rest is for memtables, of which most are unused as a rule.
+    pub fn open(dir: impl AsRef<Path>, memory_bytes: u64) -> Result<Self, CantOpen> {
         let dir = dir.as_ref();
+        let (cache_bytes, memtable_bytes) = (memory_bytes / 4, memory_bytes / 2 / MEMTABLES);
         let open = || {
-            let database = Database::builder(dir).cache_size(cache_bytes / 2).worker_threads(WORKERS).open()?;
-            let items = database.keyspace("items", keyspace_options)?;
+            let database = Database::builder(dir).cache_size(cache_bytes).worker_threads(WORKERS).open()?;
+            let items = database.keyspace("items", || keyspace_options(memtable_bytes))?;
             Ok((database, items))
         };
         let (database, items) = open().map_err(|error| match error {
@@ -59,7 +61,7 @@ impl FjallState {
         Ok(Self {
             database,
             items,
-            cache: Cache::new(cache_bytes / 2),
+            cache: Cache::new(cache_bytes),
             writer: Mutex::new(()),
             shown: RwLock::new(()),
             written: AtomicU64::new(0),
@@ -223,9 +225,9 @@ impl State for FjallState {
     }
 }
 
-fn keyspace_options() -> KeyspaceCreateOptions {
+fn keyspace_options(memtable_bytes: u64) -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
-        .max_memtable_size(MEMTABLE_BYTES)
+        .max_memtable_size(memtable_bytes)
         .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
 }
 

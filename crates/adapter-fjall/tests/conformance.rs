@@ -9,10 +9,10 @@ use cdp_ports::{Condition, Item, Key, State, Transaction, Write};
 use futures::executor::block_on;
 use tempfile::TempDir;
 
-const CACHE_BYTES: u64 = 8 << 20;
+const MEMORY_BYTES: u64 = 8 << 20;
 
 fn open(dir: &TempDir) -> FjallState {
-    FjallState::open(dir.path(), CACHE_BYTES).expect("nobody else has the folder")
+    FjallState::open(dir.path(), MEMORY_BYTES).expect("nobody else has the folder")
 }
 
 fn put(name: &str, condition: Condition, durable: bool) -> Transaction {
@@ -30,10 +30,10 @@ fn keeps_the_contract_of_state() {
     let dir = TempDir::new().expect("a folder");
     let count = AtomicU32::new(0);
     // The small one holds next to nothing, so that the tree answers.
-    for cache_bytes in [CACHE_BYTES, 4 << 10] {
+    for memory_bytes in [MEMORY_BYTES, 4 << 10] {
         let make = async || {
             let own = dir.path().join(count.fetch_add(1, Ordering::Relaxed).to_string());
-            FjallState::open(own, cache_bytes).expect("a new folder")
+            FjallState::open(own, memory_bytes).expect("a new folder")
         };
         block_on(cdp_ports::conformance::state::all(make));
     }
@@ -53,7 +53,7 @@ fn items_and_versions_are_there_after_a_restart() {
 fn a_folder_in_use_is_told_apart_from_a_broken_one() {
     let dir = TempDir::new().expect("a folder");
     let _first = open(&dir);
-    let second = FjallState::open(dir.path(), CACHE_BYTES);
+    let second = FjallState::open(dir.path(), MEMORY_BYTES);
     assert!(matches!(second, Err(CantOpen::InUse(path)) if path == dir.path()));
 }
 
@@ -109,7 +109,7 @@ fn a_reader_sees_all_of_a_transaction_or_nothing() {
 fn what_was_answered_outlives_a_kill() {
     const CHILD: &str = "CHILD_OF_KILL_TEST";
     if let Ok(dir) = std::env::var(CHILD) {
-        let state = FjallState::open(dir, CACHE_BYTES).expect("nobody else has the folder");
+        let state = FjallState::open(dir, MEMORY_BYTES).expect("nobody else has the folder");
         for n in 0.. {
             block_on(state.commit(put(&format!("{n:08}"), Condition::Absent, false))).expect("new");
             println!("committed {n}");

@@ -1,12 +1,13 @@
 //! One file of consecutive records.
 
 use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use cdp_event::{Record, Sequence, Timestamp};
 
 use crate::LogError;
@@ -169,10 +170,18 @@ impl Segment {
     /// files.
     fn read_chunk(&self, offset: u64, bytes: usize) -> Result<Bytes, LogError> {
         let left = self.readable().saturating_sub(offset);
-        let mut chunk = BytesMut::zeroed(bytes.min(usize::try_from(left).unwrap_or(usize::MAX)));
-        let read = File::open(&self.path).and_then(|file| file.read_exact_at(&mut chunk, offset));
-        read.map_err(LogError::io("read", &self.path))?;
-        Ok(chunk.freeze())
+        let wanted = bytes.min(usize::try_from(left).unwrap_or(usize::MAX));
+        // `read_to_end` fills memory that nobody has cleared first.
+        let mut chunk = Vec::with_capacity(wanted);
+        let mut read = || {
+            let mut file = File::open(&self.path)?;
+            file.seek(SeekFrom::Start(offset))?;
+            file.take(wanted as u64).read_to_end(&mut chunk)
+        };
+        match read().map_err(LogError::io("read", &self.path))? {
+            read if read == wanted => Ok(chunk.into()),
+            read => Err(LogError::damaged(&self.path, offset + read as u64, "the file ends here")),
+        }
     }
 
     fn point_before(&self, sequence: u64) -> Point {

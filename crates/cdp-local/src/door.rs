@@ -14,7 +14,7 @@ use tower::ServiceExt;
 
 use crate::deployment::{Deployment, DeploymentError, Lock, Running};
 use crate::front::Front;
-use crate::platform::{OpenError, Platform};
+use crate::platform::{COMMAND_BYTES, OpenError, Platform};
 
 pub struct Door {
     way: Way,
@@ -57,7 +57,7 @@ impl Door {
             return Ok(Self { way: Way::There { client, address }, token });
         }
         let lock = Lock::take(dir)?;
-        let platform = Arc::new(Platform::open(deployment)?);
+        let platform = Arc::new(Platform::open(deployment, COMMAND_BYTES)?);
         let router = Front::assemble(&platform, cdp_api::Metrics::detached())?.router;
         Ok(Self { way: Way::Here { router, _lock: lock }, token })
     }

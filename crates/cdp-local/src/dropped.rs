@@ -11,7 +11,7 @@ use cdp_ports::TableName;
 use futures::executor::block_on;
 
 use crate::deployment::{Deployment, DeploymentError, Lock};
-use crate::platform::{OpenError, Platform};
+use crate::platform::{COMMAND_BYTES, OpenError, Platform};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DropError {
@@ -107,7 +107,7 @@ pub fn take_in(
 ) -> Result<FileReport, DropError> {
     let deployment = Deployment::open(dir)?;
     let _lock = Lock::take(dir)?;
-    let platform = Platform::open(deployment)?;
+    let platform = Platform::open(deployment, COMMAND_BYTES)?;
     let settings = platform.deployment.settings.drops.get(source);
     let settings = settings.ok_or_else(|| DropError::NoSource { name: source.to_owned(), known: vec![] })?;
     let intake = Intake { ingest: &platform.ingest, limits: BatchLimits::default() };

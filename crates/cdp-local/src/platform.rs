@@ -13,8 +13,10 @@ use crate::deployment::Deployment;
 use crate::log::LocalLog;
 use crate::outside::Machine;
 
-/// Memory for the state's cache.
-const STATE_CACHE_BYTES: u64 = 256 << 20;
+/// Memory for the state of a platform that serves many.
+pub const SERVING_BYTES: u64 = 512 << 20;
+/// Memory for the state of one command's work.
+pub const COMMAND_BYTES: u64 = 128 << 20;
 
 pub struct Platform {
     pub deployment: Deployment,
@@ -35,9 +37,9 @@ pub enum OpenError {
 }
 
 impl Platform {
-    pub fn open(deployment: Deployment) -> Result<Self, OpenError> {
+    pub fn open(deployment: Deployment, state_bytes: u64) -> Result<Self, OpenError> {
         let log = LocalLog::open(&deployment.log(), &deployment.settings)?;
-        let state = FjallState::open(deployment.state(), STATE_CACHE_BYTES);
+        let state = FjallState::open(deployment.state(), state_bytes);
         let state = state.map_err(|error| PortError::because(FaultKind::Broken, "open the state", error))?;
         let lake = DeltaLake::open(&deployment.lake());
         let lake = Arc::new(lake.map_err(|error| PortError::because(FaultKind::Broken, "open the lake", error))?);

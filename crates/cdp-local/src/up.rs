@@ -36,7 +36,7 @@ use self::signals::{Bell, Stop};
 use self::trim::LogTrimmer;
 use crate::deployment::{Deployment, DeploymentError, Lock};
 use crate::front::Front;
-use crate::platform::{OpenError, Platform};
+use crate::platform::{OpenError, Platform, SERVING_BYTES};
 
 /// How long requests that have begun may take once the stop was asked for.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
@@ -67,7 +67,7 @@ pub fn up(dir: &Path, listen: SocketAddr, ready: impl FnOnce(SocketAddr)) -> Res
     let runtime = runtime::Builder::new_multi_thread().enable_all().build().map_err(UpError::Process)?;
     let _inside = runtime.enter();
     let metrics = cdp_api::Metrics::install().map_err(|error| UpError::Metrics(error.to_string()))?;
-    let platform = Arc::new(Platform::open(deployment)?);
+    let platform = Arc::new(Platform::open(deployment, SERVING_BYTES)?);
     let front = Front::assemble(&platform, metrics)?;
     let (listener, address) = bind(&runtime, listen)?;
     lock.announce(address)?;

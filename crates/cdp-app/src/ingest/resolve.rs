@@ -12,8 +12,10 @@ use super::{IngestError, Valid};
 use crate::checkpoint;
 use crate::keys::{checkpoint_key, claim_key, set_key};
 
-/// Above this many claims the cache starts afresh, so that memory is bounded: some 100 bytes a claim.
+/// Above this many claims the cache starts afresh, so that memory is bounded: some 130 bytes a claim.
 const MAX_CACHED_CLAIMS: usize = 400_000;
+/// Above this many sets the cache forgets them between two batches: some 500 bytes a set, and few are asked for twice.
+const MAX_CACHED_SETS: usize = 50_000;
 /// Keys of one read.
 const READ_AHEAD: usize = 1000;
 
@@ -79,6 +81,9 @@ impl IdentityCache {
         if self.claims.len() > MAX_CACHED_CLAIMS {
             *self = Self::default();
         }
+        if self.sets.len() > MAX_CACHED_SETS {
+            self.sets = HashMap::new();
+        }
     }
 }
 
@@ -110,6 +115,23 @@ impl Staged {
     }
 }
 
+/// What was known of a batch's identifiers before it.
+struct Ahead {
+    /// Who had claimed each identifier that the events name, in their order, where the cache knew. True for ever.
+    claims: Vec<Option<ProfileId>>,
+    /// Where each event's begin.
+    starts: Vec<usize>,
+    /// Those that nobody had claimed.
+    unclaimed: HashSet<Identifier<'static>>,
+}
+
+impl Ahead {
+    fn claim(&self, event: usize, identifier: usize) -> Option<ProfileId> {
+        let start = self.starts.get(event)?;
+        self.claims.get(start + identifier).copied().flatten()
+    }
+}
+
 pub(super) struct Resolver<'r, S> {
     pub state: &'r S,
     pub rules: &'r Rules,
@@ -128,13 +150,13 @@ impl<S: State> Resolver<'_, S> {
         cache: &mut IdentityCache,
     ) -> Result<Vec<Result<Resolved, Rejection>>, IngestError> {
         cache.keep_small();
-        let mut unclaimed = self.read_ahead(events, cache).await?;
+        let mut ahead = self.read_ahead(events, cache).await?;
         let mut outcomes = Vec::with_capacity(events.len());
         while outcomes.len() < events.len() {
             let begun = outcomes.len();
             let mut staged = Staged::default();
-            for Valid { event, .. } in &events[begun..] {
-                let outcome = self.resolve_one(event, cache, &mut unclaimed, &mut staged).await?;
+            for (at, Valid { event, .. }) in events.iter().enumerate().skip(begun) {
+                let outcome = self.resolve_one(at, event, cache, &mut ahead, &mut staged).await?;
                 let Some(outcome) = outcome else { break };
                 outcomes.push(outcome);
             }
@@ -146,7 +168,7 @@ impl<S: State> Resolver<'_, S> {
                 Ok(()) => self.settle(staged, cache),
                 Err(error) if error.is_stale() => {
                     self.check_fence().await?;
-                    self.unsettle(&staged, &events[begun..outcomes.len()], cache, &mut unclaimed);
+                    self.unsettle(&staged, &events[begun..outcomes.len()], cache, &mut ahead.unclaimed);
                     outcomes.truncate(begun);
                 }
                 Err(error) => return Err(error.into()),
@@ -158,21 +180,26 @@ impl<S: State> Resolver<'_, S> {
     /// `None`: the transaction is full; commit it first.
     async fn resolve_one(
         &self,
+        at: usize,
         event: &Event<'_>,
         cache: &mut IdentityCache,
-        unclaimed: &mut HashSet<Identifier<'static>>,
+        ahead: &mut Ahead,
         staged: &mut Staged,
     ) -> Result<Option<Result<Resolved, Rejection>>, IngestError> {
         let mut blocked = Vec::new();
         let mut candidates = Vec::with_capacity(event.identifiers.len());
-        for identifier in &event.identifiers {
-            match self.candidate(identifier, cache, unclaimed).await? {
+        for (place, identifier) in event.identifiers.iter().enumerate() {
+            let candidate = match ahead.claim(at, place) {
+                Some(profile) => Some(Candidate { identifier: identifier.clone(), claimed_by: Some(profile) }),
+                None => self.candidate(identifier, cache, &mut ahead.unclaimed).await?,
+            };
+            match candidate {
                 Some(candidate) => candidates.push(candidate),
                 None => blocked.push(identifier.clone().into_owned()),
             }
         }
         let alias = match &event.alias {
-            Some(identifier) => self.candidate(identifier, cache, unclaimed).await?,
+            Some(identifier) => self.candidate(identifier, cache, &mut ahead.unclaimed).await?,
             None => None,
         };
         let returned = self.reach.is_some_and(|reach| event.offset <= reach);
@@ -357,16 +384,19 @@ impl<S: State> Resolver<'_, S> {
         }
     }
 
-    /// Reads what the events name and the cache lacks. Returns the identifiers that nobody has claimed yet.
-    async fn read_ahead(
-        &self,
-        events: &[Valid<'_>],
-        cache: &mut IdentityCache,
-    ) -> Result<HashSet<Identifier<'static>>, IngestError> {
+    /// Reads what the events name and the cache lacks.
+    async fn read_ahead(&self, events: &[Valid<'_>], cache: &mut IdentityCache) -> Result<Ahead, IngestError> {
+        let mut claims = Vec::with_capacity(events.len() * 3);
+        let mut starts = Vec::with_capacity(events.len());
         let mut wanted: HashSet<Identifier<'_>> = HashSet::new();
-        for identifier in events.iter().flat_map(Valid::named) {
-            if cache.claimed_by(identifier).is_none() && !wanted.contains(identifier) {
-                wanted.insert(identifier.clone());
+        for event in events {
+            starts.push(claims.len());
+            for identifier in event.named() {
+                let claim = cache.claimed_by(identifier);
+                if claim.is_none() && !wanted.contains(identifier) {
+                    wanted.insert(identifier.clone());
+                }
+                claims.push(claim);
             }
         }
         let wanted: Vec<Identifier<'_>> = wanted.into_iter().filter(|id| !self.rules.is_blocked(id)).collect();
@@ -374,7 +404,7 @@ impl<S: State> Resolver<'_, S> {
         for some in wanted.chunks(READ_AHEAD) {
             self.read_claims(some, cache, &mut unclaimed).await?;
         }
-        Ok(unclaimed)
+        Ok(Ahead { claims, starts, unclaimed })
     }
 
     async fn read_claims(

@@ -52,7 +52,7 @@ impl Road {
         let dir = self.dir.clone().unwrap_or_else(|| folder.path().to_owned());
         let log = EmbeddedLog::open(dir.join("log"), self.shards, LogOptions::default()).map_err(Fault::unavailable)?;
         let ingest = Ingest {
-            state: FjallState::open(dir.join("state"), 128 << 20).map_err(Fault::unavailable)?,
+            state: FjallState::open(dir.join("state"), 512 << 20).map_err(Fault::unavailable)?,
             lake: DeltaLake::open(&dir.join("lake")).map_err(Fault::unavailable)?,
             clock: BenchWorld,
             rules: Rules::default(),
