@@ -1,18 +1,16 @@
 //! Compaction: the same rows in fewer files, read and written batch by batch while others go on committing.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 
-use cdp_lake::encode::{TableFile, widen};
-use cdp_lake::layout;
-use cdp_ports::{Compaction, TableName};
+use cdp_lake::encode::widen;
+use cdp_ports::Compaction;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use uuid::Uuid;
 
+use crate::DeltaError;
 use crate::actions::ActiveFile;
-use crate::files::{Existing, NewFile};
-use crate::lake::data_file;
-use crate::{DeltaError, DeltaLake};
+use crate::table::Table;
 
 /// A date that still grows is rewritten when so many files are of one size class: each row is then rewritten a few
 /// times in all, whatever the number of commits.
@@ -20,31 +18,24 @@ const FILES_OF_A_CLASS: usize = 8;
 const ROWS_AT_ONCE: usize = 8 * 1024;
 
 /// The small files of one date as one larger file, at most.
-pub(crate) fn compact(lake: &DeltaLake, table: TableName, target_bytes: u64) -> Result<Option<Compaction>, DeltaError> {
-    let newest = lake.newest(table)?;
+pub(crate) fn compact(table: &Table, target_bytes: u64) -> Result<Option<Compaction>, DeltaError> {
+    let newest = table.newest()?;
     let Some(chosen) = choose(&newest.files, target_bytes) else { return Ok(None) };
     let date = chosen.first().map(|file| file.date.as_str()).unwrap_or_default();
-    let root = lake.table_root(table);
-    let path = format!("{}={date}/compacted-{}.parquet", layout::DATE, Uuid::new_v4().simple());
-    let whole = root.join(&path);
+    let name = format!("compacted-{}", Uuid::new_v4().simple());
 
-    let mut merged = TableFile::new(newest.columns.clone(), NewFile::create(&whole).map_err(DeltaError::io(&whole))?)?;
+    let mut merged = table.new_file(date, &name, newest.columns.clone())?;
     for file in &chosen {
-        let path = root.join(&file.path);
+        let path = table.root().join(&file.path);
         let file = File::open(&path).map_err(DeltaError::io(path))?;
         for rows in ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(ROWS_AT_ONCE).build()? {
             merged.write(&widen(&rows?, &newest.columns)?)?;
         }
     }
-    let (file, summary) = merged.finish()?;
-    file.publish(Existing::Keep).map_err(DeltaError::io(&whole))?;
+    let merged = merged.finish()?;
 
-    let bytes = fs::metadata(&whole).map_err(DeltaError::io(&whole))?.len();
-    let done = Compaction { files_removed: chosen.len() as u64, files_added: 1, rows: summary.rows };
-    let added = data_file(path, date, bytes, summary);
-    let mut log = lake.log(table);
-    log.advance()?;
-    log.rewrite(&chosen, &[added])?;
+    let done = Compaction { files_removed: chosen.len() as u64, files_added: 1, rows: merged.rows };
+    table.log().rewrite(&chosen, &[merged])?;
     Ok(Some(done))
 }
 

@@ -23,11 +23,13 @@ pub enum DeltaError {
     #[error("rows: {0}")]
     Rows(#[from] arrow::error::ArrowError),
     #[error("{0} would be a file without rows")]
-    NoRows(PathBuf),
+    NoRows(String),
     #[error("the statistics of {0} are no JSON: {1}")]
     Stats(String, serde_json::Error),
     #[error("another writer came first")]
     Conflict,
+    #[error("another compaction has replaced the files")]
+    Replaced,
     #[error("the table carries plan {last}, so plan {plan} happened, or never will")]
     PlanDone { plan: u64, last: u64 },
     #[error("plan {0} does not fit a txn version")]
@@ -49,7 +51,7 @@ impl DeltaError {
     fn kind(&self) -> FaultKind {
         match self {
             Self::NoTable(_) => FaultKind::Missing,
-            Self::Conflict | Self::PlanDone { .. } => FaultKind::Stale,
+            Self::Conflict | Self::Replaced | Self::PlanDone { .. } => FaultKind::Stale,
             Self::Passing(_) => FaultKind::Busy,
             Self::Rows(_) | Self::NoRows(_) | Self::Layout { .. } | Self::Stats(..) | Self::PlanTooLarge(_) => {
                 FaultKind::Refused

@@ -38,13 +38,16 @@ impl NewFile {
         Ok(Self { file: File::create(&staged)?, staged, path: path.to_owned() })
     }
 
-    pub fn publish(self, existing: Existing) -> io::Result<()> {
+    /// Answers how many bytes there are.
+    pub fn publish(self, existing: Existing) -> io::Result<u64> {
         self.file.sync_all()?;
+        let bytes = self.file.metadata()?.len();
         match existing {
             Existing::Replace => fs::rename(&self.staged, &self.path)?,
             Existing::Keep => fs::hard_link(&self.staged, &self.path)?,
         }
-        sync_folder(self.path.parent().unwrap_or(Path::new(".")))
+        sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
+        Ok(bytes)
     }
 }
 
@@ -69,7 +72,7 @@ pub(crate) fn write<'a>(path: &Path, parts: impl Iterator<Item = &'a [u8]>, exis
     for part in parts {
         file.write_all(part)?;
     }
-    file.publish(existing)
+    file.publish(existing).map(drop)
 }
 
 /// Files in `folder` that were last written before `before`, by name.

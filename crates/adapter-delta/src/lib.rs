@@ -3,16 +3,22 @@
 //! Calls wait for the disk: a caller on an async runtime that must not wait gives them a thread. Commits take a few
 //! milliseconds; `put`, `compact` and `sweep` as long as their rows and files need. All may run side by side.
 
-mod actions;
+mod lake;
+
 mod compact;
-mod error;
+mod sweep;
+mod table;
+
+mod actions;
+mod log;
+
 mod files;
 mod folder;
 mod kernel;
-mod lake;
-mod log;
-mod sweep;
+
+mod error;
 
 pub use actions::ActiveFile;
 pub use error::DeltaError;
-pub use lake::{DeltaLake, TableVersion};
+pub use lake::DeltaLake;
+pub use table::TableVersion;

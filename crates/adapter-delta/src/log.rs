@@ -29,6 +29,9 @@ use crate::files::now_ms;
 const APPLICATION: &str = "cdp";
 const ENGINE: &str = concat!("cdp/", env!("CARGO_PKG_VERSION"));
 
+/// Another process that writes takes a place now and then: to lose so many in a row is a reason to wait.
+const PLACES_TRIED: usize = 5;
+
 /// A reader opens a table by its last checkpoint and about this many commits.
 const COMMITS_BETWEEN_CHECKPOINTS: u64 = 10;
 
@@ -112,44 +115,62 @@ impl Log {
 
     /// Adds the files, if the table carries neither `plan` nor a later one.
     pub fn append(&mut self, plan: u64, files: &[DataFile]) -> Result<(), DeltaError> {
-        if let Some(last) = self.last_plan.filter(|last| *last >= plan) {
-            return Err(DeltaError::PlanDone { plan, last });
-        }
         let version = i64::try_from(plan).map_err(|_| DeltaError::PlanTooLarge(plan))?;
-        let mut transaction = Arc::clone(&self.snapshot)
-            .update_table(UpdateTableOperation::Write, ENGINE, true)
-            .with_transaction_id(APPLICATION, version)
-            .build(&*self.engine, committer())?;
-        if !files.is_empty() {
-            transaction.add_files(actions::additions(&*self.schema()?, files)?);
-        }
-        let committed = self.settle(transaction.commit(&*self.engine)?)?;
-        self.move_on(&committed, Some(plan))
+        self.at_next_place(|log| {
+            if let Some(last) = log.last_plan.filter(|last| *last >= plan) {
+                return Err(DeltaError::PlanDone { plan, last });
+            }
+            let mut transaction = Arc::clone(&log.snapshot)
+                .update_table(UpdateTableOperation::Write, ENGINE, true)
+                .with_transaction_id(APPLICATION, version)
+                .build(&*log.engine, committer())?;
+            if !files.is_empty() {
+                transaction.add_files(actions::additions(&*log.schema()?, files)?);
+            }
+            let committed = log.settle(transaction.commit(&*log.engine)?)?;
+            log.move_on(&committed, Some(plan))
+        })
     }
 
-    /// Replaces `removed` by `added`, which hold the same rows.
+    /// Replaces `removed` by `added`, which hold the same rows, if the table still has all of them.
     pub fn rewrite(&mut self, removed: &[ActiveFile], added: &[DataFile]) -> Result<(), DeltaError> {
-        let mut transaction = Arc::clone(&self.snapshot)
-            .update_table(UpdateTableOperation::Optimize, ENGINE, false)
-            .build(&*self.engine, committer())?;
         let paths: HashSet<&str> = removed.iter().map(|file| file.path.as_str()).collect();
-        let mut left = paths.len();
-        for found in self.scan()?.scan_metadata(&*self.engine)? {
-            let ScanMetadata { scan_files, .. } = found?;
-            let chosen = actions::choose(&scan_files, |path| paths.contains(path))?;
-            let count = chosen.iter().filter(|chosen| **chosen).count();
-            if count > 0 {
-                left -= count.min(left);
-                let (actions, _) = scan_files.into_parts();
-                transaction.remove_files(FilteredEngineData::try_new(actions, chosen)?);
+        self.at_next_place(|log| {
+            let mut transaction = Arc::clone(&log.snapshot)
+                .update_table(UpdateTableOperation::Optimize, ENGINE, false)
+                .build(&*log.engine, committer())?;
+            let mut found = 0;
+            for listed in log.scan()?.scan_metadata(&*log.engine)? {
+                let ScanMetadata { scan_files, .. } = listed?;
+                let chosen = actions::choose(&scan_files, |path| paths.contains(path))?;
+                let count = chosen.iter().filter(|chosen| **chosen).count();
+                if count > 0 {
+                    found += count;
+                    let (actions, _) = scan_files.into_parts();
+                    transaction.remove_files(FilteredEngineData::try_new(actions, chosen)?);
+                }
+            }
+            if found < paths.len() {
+                return Err(DeltaError::Replaced);
+            }
+            transaction.add_files(actions::additions(&*log.schema()?, added)?);
+            let committed = log.settle(transaction.commit(&*log.engine)?)?;
+            log.move_on(&committed, None)
+        })
+    }
+
+    /// Tries to take the log's next place, and the one after it where another writer was quicker. Each attempt sees all
+    /// that was committed before its place, so it can tell whether it still holds; and no place looks free because its
+    /// commit was cleaned up since we last looked.
+    fn at_next_place(&mut self, attempt: impl Fn(&mut Self) -> Result<(), DeltaError>) -> Result<(), DeltaError> {
+        for _ in 0..PLACES_TRIED {
+            self.advance()?;
+            match attempt(self) {
+                Err(DeltaError::Conflict) => {}
+                outcome => return outcome,
             }
         }
-        if left > 0 {
-            return Err(DeltaError::Conflict);
-        }
-        transaction.add_files(actions::additions(&*self.schema()?, added)?);
-        let committed = self.settle(transaction.commit(&*self.engine)?)?;
-        self.move_on(&committed, None)
+        Err(DeltaError::Conflict)
     }
 
     fn scan(&self) -> KernelResult<Scan> {
@@ -170,13 +191,10 @@ impl Log {
         }
     }
 
-    fn settle(&mut self, result: CommitResult) -> Result<CommittedTransaction, DeltaError> {
+    fn settle(&self, result: CommitResult) -> Result<CommittedTransaction, DeltaError> {
         match result {
             CommitResult::Committed(committed) => Ok(committed),
-            CommitResult::Conflicted(_) => {
-                self.advance()?;
-                Err(DeltaError::Conflict)
-            }
+            CommitResult::Conflicted(_) => Err(DeltaError::Conflict),
             CommitResult::Retryable(retryable) => Err(DeltaError::Passing(retryable.error.to_string())),
         }
     }

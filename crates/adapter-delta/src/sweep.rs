@@ -6,24 +6,19 @@ use std::path::Path;
 
 use cdp_event::Timestamp;
 use cdp_lake::layout;
-use cdp_ports::TableName;
 use serde_json::Value;
 
+use crate::DeltaError;
 use crate::files::{self, UNFINISHED};
-use crate::{DeltaError, DeltaLake};
+use crate::table::Table;
 
 /// Answers how many data files are gone. Whoever began to read the table before `before` may miss some of them.
-pub(crate) fn sweep(
-    lake: &DeltaLake,
-    table: TableName,
-    named: &[String],
-    before: Timestamp,
-) -> Result<u64, DeltaError> {
-    let root = lake.table_root(table);
+pub(crate) fn sweep(table: &Table, named: &[String], before: Timestamp) -> Result<u64, DeltaError> {
+    let root = table.root();
     let log = root.join("_delta_log");
     // Old files are looked for first: one that is committed or removed meanwhile is found in the log then.
-    let old = old_data_files(&root, before)?;
-    let newest = lake.newest(table)?;
+    let old = old_data_files(root, before)?;
+    let newest = table.newest()?;
     let mut kept = removed_since(&log, before)?;
     kept.extend(newest.files.iter().map(|file| file.path.clone()));
     kept.extend(named.iter().cloned());

@@ -1,7 +1,7 @@
 //! `cdp up`: the whole platform in one process.
 //!
 //! ```text
-//! HTTP front (tokio) ──> log ──> a thread for each shard ──> profiles, files ──> the table keeper ──> tables
+//! HTTP front (tokio) ──> log ──> a thread for each shard ──> profiles, files ──> the table committer ──> tables
 //! drops/SOURCE/ ─────────────> the drops thread ───────────────┘
 //! ```
 //!
@@ -16,6 +16,7 @@ mod drops;
 mod measure;
 mod shard;
 mod trim;
+mod upkeep;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -29,11 +30,12 @@ use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::commits::TableKeeper;
+use self::commits::TableCommitter;
 use self::drops::DropWatcher;
 use self::shard::ShardWorker;
 use self::signals::{Bell, Stop};
 use self::trim::LogTrimmer;
+use self::upkeep::TableKeeper;
 use crate::deployment::{Deployment, DeploymentError, Lock};
 use crate::front::Front;
 use crate::platform::{OpenError, Platform, SERVING_BYTES};
@@ -95,8 +97,8 @@ fn run(
 
     thread::scope(|scope| {
         let mut crew = Crew { scope, stop: &stop, handles: vec![] };
-        let keeper = TableKeeper { platform, stop: &all_landed, landed: &landed };
-        let keeper = crew.watched("tables", move || keeper.run().map_err(|error| error.to_string()));
+        let committer = TableCommitter { platform, stop: &all_landed, landed: &landed };
+        let committer = crew.watched("commits", move || committer.run().map_err(|error| error.to_string()));
         for shard in shards {
             let name = format!("shard {shard}");
             let worker = ShardWorker { platform, shard, limits, stop: &stop, landed: &landed };
@@ -108,6 +110,11 @@ fn run(
         }
         let trimmer = LogTrimmer { platform, stop: &stop };
         crew.work("log trimming".to_owned(), move || trimmer.run().map_err(|error| error.to_string()));
+        let keeper = TableKeeper { platform, stop: &stop };
+        crew.work("upkeep".to_owned(), move || {
+            keeper.run();
+            Ok(())
+        });
 
         let api = Arc::clone(&front.api);
         let asked = Arc::clone(&stop);
@@ -125,7 +132,7 @@ fn run(
         let outcome = crew.join();
         all_landed.ask();
         landed.ring();
-        outcome.and(joined("tables", keeper))
+        outcome.and(joined("commits", committer))
     })
 }
 

@@ -71,6 +71,7 @@ pub struct Compaction {
 /// Rows of one file, some thousands at a time, so that a large file is made in little memory.
 pub type Batches<'b> = &'b mut (dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send);
 
+/// All calls may run side by side, in one process or in several.
 pub trait Lake: Send + Sync {
     /// Writes rows of one table and one date (the `date` column is not among the rows' columns: it is the folder) as a
     /// file named `name` (no slash, no suffix; the caller never uses a name twice). Durable once answered. No reader
@@ -84,7 +85,7 @@ pub trait Lake: Send + Sync {
     ) -> impl Future<Output = PortResult<DataFile>> + Send;
 
     /// Adds the files to the table in one commit that carries `plan` as its txn version. `Stale` when the table already
-    /// carries `plan` or a later one, or when another writer took the log's next place: nothing has changed.
+    /// carries `plan` or a later one, or when other writers were quicker too often: nothing has changed.
     /// `Busy`: it may have happened; `last_plan` tells.
     fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> impl Future<Output = PortResult<()>> + Send;
 
@@ -92,7 +93,8 @@ pub trait Lake: Send + Sync {
     fn last_plan(&self, table: TableName) -> impl Future<Output = PortResult<Option<u64>>> + Send;
 
     /// Rewrites the small files of each date as larger ones of about `target_bytes`: same rows, in commits that say that no
-    /// data changed. Bounded work for a call; `None` when there is nothing left to do. `Stale`: another writer came first.
+    /// data changed. Bounded work for a call; `None` when there is nothing left to do. `Stale`: another writer came
+    /// first, nothing has changed.
     fn compact(
         &self,
         table: TableName,

@@ -1,0 +1,141 @@
+//! Commits, compactions and sweeps beside each other: no row is lost, and none is there twice.
+
+mod bench;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use adapter_delta::DeltaLake;
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use cdp_event::Timestamp;
+use cdp_ports::{DataFile, Lake, PortResult, TableName};
+use futures::executor::block_on;
+use serde_json::Value;
+
+use bench::{Bench, DATE, read, sample, texts};
+
+const TABLE: TableName = TableName::Events;
+const PLANS: u64 = 120;
+const ROWS: usize = 3;
+
+fn id(plan: u64, row: usize) -> String {
+    format!("plan-{plan:03}-row-{row}")
+}
+
+/// Rows that no other plan has.
+fn rows(plan: u64) -> RecordBatch {
+    let rows = sample(TABLE, ROWS);
+    let ids: ArrayRef = std::sync::Arc::new(StringArray::from_iter_values((0..ROWS).map(|row| id(plan, row))));
+    let at = rows.schema().index_of("message_id").expect("a column");
+    let columns = rows.columns().iter().enumerate().map(|(n, column)| if n == at { &ids } else { column }.clone());
+    RecordBatch::try_new(rows.schema(), columns.collect()).expect("columns of one length")
+}
+
+fn put(lake: &DeltaLake, plan: u64) -> DataFile {
+    block_on(lake.put(TABLE, DATE, &format!("plan-{plan}"), &mut std::iter::once(Ok(rows(plan))))).expect("put")
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    Timestamp::from_ms(since.as_millis() as i64)
+}
+
+/// As long as it is only another writer that came first.
+fn until_settled<T>(call: impl Fn() -> PortResult<T>) -> T {
+    loop {
+        match call() {
+            Err(error) if error.is_stale() => {}
+            outcome => return outcome.expect("nothing but a race"),
+        }
+    }
+}
+
+fn keep(lake: &DeltaLake, before: Timestamp, is_over: &AtomicBool) -> u64 {
+    let mut replaced = 0;
+    while !is_over.load(Ordering::Acquire) {
+        replaced += until_settled(|| block_on(lake.compact(TABLE, 1 << 20))).map_or(0, |done| done.files_removed);
+        block_on(lake.sweep(TABLE, &[], before)).expect("sweep");
+    }
+    replaced
+}
+
+/// One thread commits through `committing` while others keep the table in shape through `keepers`.
+fn race(committing: &DeltaLake, keepers: &[&DeltaLake]) -> u64 {
+    let is_over = AtomicBool::new(false);
+    // What is to be swept is older than anything that is being written, as in a deployment.
+    let before = now();
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    std::thread::scope(|scope| {
+        let keepers: Vec<_> = keepers.iter().map(|lake| scope.spawn(|| keep(lake, before, &is_over))).collect();
+        let outcome: PortResult<()> = (1..=PLANS).try_for_each(|plan| {
+            let file = [put(committing, plan)];
+            block_on(committing.commit(TABLE, plan, &file))
+        });
+        is_over.store(true, Ordering::Release);
+        outcome.expect("a commit is never stale because of a compaction");
+        keepers.into_iter().map(|keeper| keeper.join().expect("no panic")).sum()
+    })
+}
+
+fn check(bench: &Bench) {
+    let mut expected: Vec<String> = (1..=PLANS).flat_map(|plan| (0..ROWS).map(move |row| id(plan, row))).collect();
+    expected.sort();
+    for lake in [&bench.lake, &bench.open_again()] {
+        assert_eq!(texts(&read(lake, TABLE), "message_id"), expected);
+        assert_eq!(block_on(lake.last_plan(TABLE)).expect("a readable log"), Some(PLANS));
+    }
+    check_log(bench);
+}
+
+/// Reads the commits by hand: none is missing, each file is added once, and removed once at most.
+fn check_log(bench: &Bench) {
+    let log = bench.lake.table_root(TABLE).join("_delta_log");
+    let commits: BTreeMap<u64, String> = fs::read_dir(log)
+        .expect("a log")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+        .map(|path| {
+            let version = path.file_stem().and_then(|name| name.to_str()?.parse().ok()).expect("a version");
+            (version, fs::read_to_string(path).expect("text"))
+        })
+        .collect();
+    let version = bench.lake.newest(TABLE).expect("a readable log").version;
+    let first = *commits.keys().next().expect("a commit");
+    assert!(first <= 1, "the sweep took away what was written just now: {first}");
+    assert!(commits.keys().copied().eq(first..=version), "{:?}", commits.keys());
+
+    let (mut added, mut active, mut plans) = (HashSet::new(), HashSet::new(), Vec::new());
+    for action in commits.values().flat_map(|commit| commit.lines()) {
+        let action: Value = serde_json::from_str(action).expect("JSON");
+        let path = |kind: &str| action[kind]["path"].as_str().map(str::to_owned);
+        if let Some(path) = path("add") {
+            assert!(added.insert(path.clone()) && active.insert(path), "added twice: {action}");
+        }
+        if let Some(path) = path("remove") {
+            assert!(active.remove(&path), "removed and not there: {action}");
+        }
+        plans.extend(action["txn"]["version"].as_u64());
+    }
+    assert!(plans.iter().copied().eq(1..=PLANS), "{plans:?}");
+    let newest = bench.lake.newest(TABLE).expect("a readable log");
+    assert_eq!(newest.files.iter().map(|file| file.path.clone()).collect::<HashSet<_>>(), active);
+}
+
+#[test]
+fn commits_and_compactions_of_one_process() {
+    let bench = Bench::new();
+    let replaced = race(&bench.lake, &[&bench.lake]);
+    assert!(replaced > PLANS / 2, "only {replaced} files were compacted meanwhile");
+    check(&bench);
+}
+
+#[test]
+fn commits_and_compactions_of_several_processes() {
+    let bench = Bench::new();
+    let (second, third) = (bench.open_again(), bench.open_again());
+    let replaced = race(&bench.lake, &[&second, &third]);
+    assert!(replaced > PLANS / 2, "only {replaced} files were compacted meanwhile");
+    check(&bench);
+}
