@@ -1,6 +1,7 @@
 //! SQL over the lake, by DataFusion. Reads only: the tables are written by the road, and by nobody else.
 
 mod json;
+mod prune;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -12,13 +13,13 @@ use arrow::record_batch::RecordBatch;
 use cdp_ports::TableName;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
-use futures::Stream;
+use futures::{Stream, TryStreamExt};
 
 use crate::table::LakeTable;
 
-/// Memory that one statement may use before it spills to disk.
+/// Memory that all statements of a lake may use together; what needs more spills to disk.
 const MEMORY_BYTES: usize = 1 << 30;
 
 /// Views that every engine should have; `schemas/tables/views.md` explains them.
@@ -55,50 +56,51 @@ impl From<DataFusionError> for QueryError {
     }
 }
 
-/// The lake in a folder, ready for statements.
+/// The lake in a folder, ready for statements. They share its memory, and the footers of files that were read.
 pub struct Query {
     lake: Arc<DeltaLake>,
     root: PathBuf,
+    runtime: Arc<RuntimeEnv>,
 }
 
 impl Query {
     pub fn open(root: &Path) -> Result<Self, QueryError> {
         let lake = DeltaLake::open_existing(root).map_err(|error| QueryError::Lake(root.to_owned(), error))?;
-        Ok(Self { lake: Arc::new(lake), root: root.to_owned() })
+        Ok(Self::over(Arc::new(lake), root))
     }
 
     pub fn over(lake: Arc<DeltaLake>, root: &Path) -> Self {
-        Self { lake, root: root.to_owned() }
+        let memory_pool = Arc::new(FairSpillPool::new(MEMORY_BYTES));
+        Self { lake, root: root.to_owned(), runtime: Arc::new(RuntimeEnv { memory_pool, ..Default::default() }) }
     }
 
     /// The rows of one statement, and their columns. Each statement sees what was committed before it began.
     pub async fn sql(&self, statement: &str) -> Result<(SchemaRef, Vec<RecordBatch>), QueryError> {
         let (schema, rows) = self.stream(statement).await?;
-        let rows = futures::TryStreamExt::try_collect(rows).await?;
+        let rows = rows.try_collect().await?;
         Ok((schema, rows))
     }
 
+    /// As [`Query::sql`], rows as they are found.
     pub async fn stream(
         &self,
         statement: &str,
-    ) -> Result<(SchemaRef, impl Stream<Item = Result<RecordBatch, DataFusionError>> + use<>), QueryError> {
+    ) -> Result<(SchemaRef, impl Stream<Item = Result<RecordBatch, QueryError>> + use<>), QueryError> {
         let context = self.session().await?;
         let reads_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let frame = context.sql_with_options(statement, reads_only).await?;
         let rows = frame.execute_stream().await?;
-        Ok((rows.schema(), rows))
+        Ok((rows.schema(), rows.map_err(QueryError::from)))
     }
 
     async fn session(&self) -> Result<SessionContext, QueryError> {
-        // Files bound some columns only. A filter that aggregates learn as they go passes files over that do not bound all
-        // of theirs: beside the maximum of a bounded column, that of another one would be null.
+        // A filter that aggregates learn as they go leaves out those that have found no value yet. `max(received_at),
+        // max(sent_at)` passes over a file that alone has a `sent_at`, because its `received_at` is no new maximum.
         let config = SessionConfig::new()
             .set_bool("datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown", false)
             .with_information_schema(true)
             .with_default_catalog_and_schema("cdp", "public");
-        let runtime =
-            RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY_BYTES))).build_arc()?;
-        let context = SessionContext::new_with_config_rt(config, runtime);
+        let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
         json::register(&context);
         for table in TableName::ALL {
             let newest = LakeTable::newest(&self.lake, table);
@@ -109,5 +111,19 @@ impl Query {
             context.sql(&format!("create view {name} as {select}")).await?;
         }
         Ok(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn statements_share_one_memory() {
+        let folder = tempfile::tempdir().expect("a folder");
+        DeltaLake::open(folder.path()).expect("an empty folder becomes a lake");
+        let query = Query::open(folder.path()).expect("a lake");
+        let (one, other) = (query.session().await.expect("a session"), query.session().await.expect("a session"));
+        assert!(Arc::ptr_eq(&one.runtime_env().memory_pool, &other.runtime_env().memory_pool));
     }
 }

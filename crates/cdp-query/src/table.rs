@@ -1,5 +1,6 @@
-//! A table of the lake as DataFusion scans it: the files of its newest version.
+//! A table of the lake as DataFusion scans it: those files of its newest version that a filter may want.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use adapter_delta::{ActiveFile, DeltaError, DeltaLake};
@@ -8,9 +9,11 @@ use async_trait::async_trait;
 use cdp_lake::layout;
 use cdp_ports::TableName;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::stats::Precision;
+use datafusion::common::{DFSchema, Result, ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -18,14 +21,18 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 use object_store::ObjectMeta;
+
+use crate::prune;
 
 #[derive(Debug)]
 pub(crate) struct LakeTable {
-    schema: SchemaRef,
+    root: PathBuf,
     columns: TableSchema,
-    files: Vec<PartitionedFile>,
+    files: Arc<[ActiveFile]>,
 }
 
 impl LakeTable {
@@ -33,20 +40,34 @@ impl LakeTable {
         let newest = lake.newest(table)?;
         let date = Arc::new(Field::new(layout::DATE, DataType::Date32, true));
         let columns = TableSchema::builder(newest.columns).with_table_partition_cols(vec![date]).build();
-        let root = lake.table_root(table);
-        let files = newest.files.iter().map(|file| partitioned(&root, file)).collect::<Result<_, _>>()?;
-        Ok(Self { schema: Arc::clone(columns.table_schema()), columns, files })
+        Ok(Self { root: lake.table_root(table), columns, files: newest.files })
     }
-}
 
-fn partitioned(root: &std::path::Path, file: &ActiveFile) -> Result<PartitionedFile, DeltaError> {
-    let path = root.join(&file.path);
-    let absolute = std::path::absolute(&path).map_err(|source| DeltaError::Io { path: path.clone(), source })?;
-    let location = object_store::path::Path::from_absolute_path(&absolute).map_err(|_| DeltaError::NoFolder(path))?;
-    let meta = ObjectMeta { location, last_modified: Default::default(), size: file.bytes, e_tag: None, version: None };
-    let mut partitioned = PartitionedFile::from(meta);
-    partitioned.partition_values = vec![date(&file.date)];
-    Ok(partitioned)
+    fn files(&self, filter: Option<&Arc<dyn PhysicalExpr>>) -> Result<Vec<&ActiveFile>> {
+        let Some(filter) = filter else { return Ok(self.files.iter().collect()) };
+        let dates = self.files.iter().map(|file| date(&file.date)).collect();
+        let is_kept = prune::may_match(filter, self.columns.table_schema(), &self.files, dates)?;
+        Ok(self.files.iter().zip(is_kept).filter_map(|(file, is_kept)| is_kept.then_some(file)).collect())
+    }
+
+    fn partitioned(&self, file: &ActiveFile) -> Result<PartitionedFile> {
+        let location = object_store::path::Path::from_absolute_path(self.root.join(&file.path))
+            .map_err(|error| DataFusionError::External(error.into()))?;
+        let meta =
+            ObjectMeta { location, last_modified: Default::default(), size: file.bytes, e_tag: None, version: None };
+        let mut partitioned = PartitionedFile::from(meta);
+        partitioned.partition_values = vec![date(&file.date)];
+        Ok(partitioned)
+    }
+
+    fn statistics(&self, files: &[&ActiveFile]) -> Statistics {
+        let is_counted = files.iter().all(|file| !file.stats.is_empty());
+        let total = |of: fn(&ActiveFile) -> u64| files.iter().map(|file| of(file)).sum::<u64>() as usize;
+        let mut statistics = Statistics::new_unknown(self.columns.table_schema());
+        statistics.num_rows = if is_counted { Precision::Exact(total(|file| file.rows)) } else { Precision::Absent };
+        statistics.total_byte_size = Precision::Inexact(total(|file| file.bytes));
+        statistics
+    }
 }
 
 /// `2026-01-31` as days since 1970.
@@ -60,7 +81,7 @@ fn date(text: &str) -> ScalarValue {
 #[async_trait]
 impl TableProvider for LakeTable {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        Arc::clone(self.columns.table_schema())
     }
 
     fn table_type(&self) -> TableType {
@@ -78,15 +99,32 @@ impl TableProvider for LakeTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut source = ParquetSource::new(self.columns.clone()).with_pushdown_filters(true);
-        if let Some(filter) = conjunction(filters.to_vec()) {
-            let columns = DFSchema::try_from(Arc::clone(&self.schema))?;
-            source = source.with_predicate(session.create_physical_expr(filter, &columns)?);
+        let columns = DFSchema::try_from(self.schema())?;
+        let filter = conjunction(filters.to_vec()).map(|filter| session.create_physical_expr(filter, &columns));
+        let filter = filter.transpose()?;
+        let files = self.files(filter.as_ref())?;
+        if files.is_empty() {
+            let columns =
+                projection.map_or_else(|| Ok(self.schema()), |kept| self.schema().project(kept).map(Arc::new));
+            return Ok(Arc::new(EmptyExec::new(columns?)));
         }
+
+        let store = ObjectStoreUrl::local_filesystem();
+        let runtime = session.runtime_env();
+        let footers = runtime.cache_manager.get_file_metadata_cache();
+        let reader = CachedParquetFileReaderFactory::new(runtime.object_store(&store)?, footers);
+        let mut source = ParquetSource::new(self.columns.clone())
+            .with_pushdown_filters(true)
+            .with_parquet_file_reader_factory(Arc::new(reader));
+        if let Some(filter) = filter {
+            source = source.with_predicate(filter);
+        }
+        let statistics = self.statistics(&files);
+        let files = files.into_iter().map(|file| self.partitioned(file)).collect::<Result<_>>()?;
         let parallel = session.config_options().execution.target_partitions.max(1);
-        let groups = FileGroup::new(self.files.clone()).split_files(parallel);
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
-            .with_file_groups(groups)
+        let config = FileScanConfigBuilder::new(store, Arc::new(source))
+            .with_file_groups(FileGroup::new(files).split_files(parallel))
+            .with_statistics(statistics)
             .with_projection_indices(projection.cloned())
             .map_err(|error: DataFusionError| error.context("projection of a lake table"))?
             .with_limit(limit)

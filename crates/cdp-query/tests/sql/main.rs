@@ -2,5 +2,6 @@
 
 mod documents;
 mod migration;
+mod pruning;
 mod sample;
 mod statements;

@@ -1,6 +1,7 @@
 //! A small lake: four people's worth of rows in all four tables, over two days.
 
 use adapter_delta::DeltaLake;
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use cdp_event::{Identifier, Namespace, Offset, PartitionId, RawEvent, Reason, Rejection, Timestamp, validate};
 use cdp_identity::ProfileId;
@@ -83,24 +84,29 @@ const EVENTS: [&str; 4] = [
     r#"{"type":"identify","userId":"jané","anonymousId":"laptop","traits":{"name":"Jané Ω","note":null}}"#,
 ];
 
-fn events(day: i64) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn events(day: i64) -> Result<RecordBatch, ArrowError> {
+    event_rows(day, 0, &EVENTS)
+}
+
+/// Events of one day, an hour apart, from the place `first` of that day on.
+pub fn event_rows(day: i64, first: u64, events: &[impl AsRef<[u8]>]) -> Result<RecordBatch, ArrowError> {
     let mut rows = EventRows::default();
-    for (number, json) in (0..).zip(EVENTS) {
+    for (number, json) in (0..).zip(events) {
         let raw = RawEvent {
-            offset: offset(day, number),
+            offset: offset(day, first + number),
             source: "web".into(),
             received_at: morning(day).plus_ms(number as i64 * 3_600_000),
             sent_at: None,
             kind: None,
             context: None,
-            bytes: json.as_bytes(),
+            bytes: json.as_ref(),
         };
-        rows.push(&partition(), &validate(&raw).expect("a sound event"), profile(number));
+        rows.push(&partition(), &validate(&raw).expect("a sound event"), profile(first + number));
     }
     rows.finish()
 }
 
-fn quarantine(day: i64) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn quarantine(day: i64) -> Result<RecordBatch, ArrowError> {
     let mut rows = QuarantineRows::default();
     let rejection = Rejection::of("event", Reason::MissingEvent, "a track event has no `event`");
     rows.push(&partition(), offset(day, 50), morning(day), "web", &rejection, b"{\"type\":\"track\"}");
@@ -110,7 +116,7 @@ fn quarantine(day: i64) -> Result<RecordBatch, arrow::error::ArrowError> {
 }
 
 /// Three profiles are claimed on the first day; on the second, the third is found to be the first.
-fn identity(day: i64) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn identity(day: i64) -> Result<RecordBatch, ArrowError> {
     let mut rows = IdentityRows::default();
     let jane = Identifier::new(Namespace::USER_ID, "jane").expect("an identifier");
     let mut push = |number, row: IdentityRow<'_>| rows.push(&partition(), offset(day, number), "default-1", &row);
@@ -146,7 +152,7 @@ fn identity(day: i64) -> Result<RecordBatch, arrow::error::ArrowError> {
     rows.finish()
 }
 
-fn profiles(day: i64) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn profiles(day: i64) -> Result<RecordBatch, ArrowError> {
     let mut rows = ProfileRows::default();
     let merged = profile(0).max(profile(2));
     for number in 0..3 {
