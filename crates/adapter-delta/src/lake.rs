@@ -108,8 +108,8 @@ impl Lake for DeltaLake {
 
     async fn last_plan(&self, table: TableName) -> PortResult<Option<u64>> {
         let mut log = self.table(table).log();
-        let advanced = log.advance().map_err(|error| error.at_port(format!("read the last plan of {table}")));
-        advanced.map(|()| log.last_plan())
+        let plan = log.advance().and_then(|()| log.last_plan());
+        plan.map_err(|error| error.at_port(format!("read the last plan of {table}")))
     }
 
     async fn compact(&self, table: TableName, target_bytes: u64) -> PortResult<Option<Compaction>> {

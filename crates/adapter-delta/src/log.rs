@@ -45,7 +45,8 @@ const PROPERTIES: [(&str, &str); 3] = [
 pub(crate) struct Log {
     engine: Arc<dyn Engine>,
     snapshot: SnapshotRef,
-    last_plan: Option<u64>,
+    /// Of the snapshot, where somebody has asked for it.
+    last_plan: Option<Option<u64>>,
     /// Of the snapshot, where somebody has asked for them.
     files: Option<Arc<[ActiveFile]>>,
 }
@@ -70,8 +71,7 @@ impl Log {
             KernelError::EmptyLog | KernelError::InvalidTableLocation(_) => DeltaError::NoTable(url.to_string()),
             other => DeltaError::Log(other),
         })?;
-        let last_plan = last_plan(&snapshot, &*engine)?;
-        Ok(Self { engine, snapshot, last_plan, files: None })
+        Ok(Self { engine, snapshot, last_plan: None, files: None })
     }
 
     /// Reads what others have committed since.
@@ -80,7 +80,7 @@ impl Log {
             return Ok(());
         }
         self.snapshot = Snapshot::builder_from(Arc::clone(&self.snapshot)).build(&*self.engine)?;
-        self.last_plan = last_plan(&self.snapshot, &*self.engine)?;
+        self.last_plan = None;
         self.files = None;
         Ok(())
     }
@@ -89,8 +89,15 @@ impl Log {
         self.snapshot.version()
     }
 
-    pub fn last_plan(&self) -> Option<u64> {
-        self.last_plan
+    /// The highest plan that the table carries.
+    pub fn last_plan(&mut self) -> Result<Option<u64>, DeltaError> {
+        if let Some(known) = self.last_plan {
+            return Ok(known);
+        }
+        let plan = self.snapshot.get_app_id_version(APPLICATION, &*self.engine)?;
+        let plan = plan.and_then(|plan| u64::try_from(plan).ok());
+        self.last_plan = Some(plan);
+        Ok(plan)
     }
 
     /// The table's columns.
@@ -117,7 +124,7 @@ impl Log {
     pub fn append(&mut self, plan: u64, files: &[DataFile]) -> Result<(), DeltaError> {
         let version = i64::try_from(plan).map_err(|_| DeltaError::PlanTooLarge(plan))?;
         self.at_next_place(|log| {
-            if let Some(last) = log.last_plan.filter(|last| *last >= plan) {
+            if let Some(last) = log.last_plan()?.filter(|last| *last >= plan) {
                 return Err(DeltaError::PlanDone { plan, last });
             }
             let mut transaction = Arc::clone(&log.snapshot)
@@ -204,7 +211,7 @@ impl Log {
         match committed.post_commit_snapshot() {
             Some(snapshot) => {
                 self.snapshot = Arc::clone(snapshot);
-                self.last_plan = plan.or(self.last_plan);
+                self.last_plan = plan.map(Some).or(self.last_plan);
                 self.files = None;
             }
             None => self.advance()?,
@@ -254,11 +261,6 @@ impl Log {
 /// Writes the log's next file if nobody has. The store makes it durable.
 fn committer() -> Box<dyn Committer> {
     Box::new(FileSystemCommitter::new())
-}
-
-fn last_plan(snapshot: &SnapshotRef, engine: &dyn Engine) -> Result<Option<u64>, DeltaError> {
-    let plan = snapshot.get_app_id_version(APPLICATION, engine)?;
-    Ok(plan.and_then(|plan| u64::try_from(plan).ok()))
 }
 
 /// Writes the log's first file. By hand, since the kernel would ask for more of readers than our tables need.

@@ -62,14 +62,13 @@ fn removed_since(log: &Path, before: Timestamp) -> Result<HashSet<String>, Delta
     Ok(removed)
 }
 
-/// Takes away what the last checkpoint replaced, and what a crash left unfinished.
+/// Takes away what a checkpoint replaced, and what a crash left unfinished. Whoever began to read after `before` has seen a
+/// checkpoint that is older than that; a younger one may be unknown to a reader who needs what it replaced.
 fn shorten(log: &Path, before: Timestamp) -> Result<(), DeltaError> {
-    let last: Value = match fs::read(log.join("_last_checkpoint")) {
-        Ok(text) => serde_json::from_slice(&text).unwrap_or_default(),
-        Err(_) => Value::Null,
-    };
-    let checkpoint = last["version"].as_u64().unwrap_or(0);
-    for name in files::older_than(log, before).map_err(DeltaError::io(log))? {
+    let old = files::older_than(log, before).map_err(DeltaError::io(log))?;
+    let checkpoints = old.iter().filter_map(|name| entry(name)).filter(|(_, kind)| *kind == "checkpoint.parquet");
+    let checkpoint = checkpoints.map(|(version, _)| version).max().unwrap_or(0);
+    for name in old {
         let is_replaced = entry(&name).is_some_and(|(version, _)| version < checkpoint);
         if is_replaced || name.ends_with(UNFINISHED) {
             let path = log.join(name);

@@ -214,6 +214,18 @@ fn the_sweep_shortens_the_log_to_its_last_checkpoint() {
 }
 
 #[test]
+fn the_sweep_keeps_what_a_young_checkpoint_has_replaced() {
+    let bench = Bench::new();
+    commit_files(&bench, 1..=9);
+    let before = Timestamp::from_ms(reader_clock(&bench, &bench.lake.newest(TABLE).expect("a log").files[8].path) + 1);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    commit_files(&bench, 10..=12);
+    assert!(log(&bench).join(format!("{:020}.checkpoint.parquet", 10)).exists());
+    block_on(bench.lake.sweep(TABLE, &[], before)).expect("sweep");
+    assert!(log(&bench).join(format!("{:020}.json", 0)).exists());
+}
+
+#[test]
 fn a_table_of_an_earlier_release_gains_the_columns_it_lacks() {
     let bench = Bench::new();
     commit_files(&bench, 1..=3);

@@ -76,8 +76,8 @@ impl Command {
     }
 }
 
-/// Runs what waits for others: one answer, so one thread.
+/// Runs what waits for others, and a statement on all cores.
 fn wait_for<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(work)
 }

@@ -1,20 +1,125 @@
-//! What a command prints, as a table for people, CSV for spreadsheets, JSON for programs.
+//! What a command prints, as a table for people, CSV for spreadsheets, JSON for programs. Rows are printed as they come,
+//! so an answer may be larger than memory.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, StdoutLock, Write};
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serializer as _;
 use serde_json::{Map, Value};
+
+/// Rows whose widths a table's columns are made for. A longer answer is several tables, each with its header.
+const ROWS_OF_A_TABLE: usize = 1000;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
+    /// For people; a long answer has its header again after each 1000 rows.
     #[default]
     Table,
     Csv,
+    /// An array with an object on each line.
     Json,
 }
 
-/// Rows of named columns. A cell is what JSON can say.
+/// Prints rows of named columns, one after the other. A cell is what JSON can say.
+pub struct Printer<W: Write> {
+    columns: Vec<String>,
+    rows: usize,
+    sheet: Sheet<W>,
+}
+
+enum Sheet<W: Write> {
+    Table(Table, W),
+    Csv(csv::Writer<W>),
+    Json(W),
+}
+
+impl Printer<BufWriter<StdoutLock<'static>>> {
+    pub fn to_stdout(columns: Vec<String>, format: Format) -> io::Result<Self> {
+        Self::begin(columns, format, BufWriter::new(io::stdout().lock()))
+    }
+}
+
+impl<W: Write> Printer<W> {
+    fn begin(columns: Vec<String>, format: Format, mut out: W) -> io::Result<Self> {
+        let sheet = match format {
+            Format::Table => Sheet::Table(headed(&columns), out),
+            Format::Csv => {
+                let mut writer = csv::Writer::from_writer(out);
+                writer.write_record(&columns).map_err(io_error)?;
+                Sheet::Csv(writer)
+            }
+            Format::Json => {
+                write!(out, "[")?;
+                Sheet::Json(out)
+            }
+        };
+        Ok(Self { columns, rows: 0, sheet })
+    }
+
+    pub fn row(&mut self, cells: &[Value]) -> io::Result<()> {
+        let is_first = self.rows == 0;
+        self.rows += 1;
+        match &mut self.sheet {
+            Sheet::Table(table, out) => {
+                table.add_row(cells.iter().map(text));
+                if self.rows.is_multiple_of(ROWS_OF_A_TABLE) {
+                    writeln!(out, "{table}")?;
+                    *table = headed(&self.columns);
+                }
+                Ok(())
+            }
+            Sheet::Csv(writer) => writer.write_record(cells.iter().map(text)).map_err(io_error),
+            Sheet::Json(out) => {
+                out.write_all(if is_first { b"\n" } else { b",\n" })?;
+                // Written here, because a map of `serde_json` would sort the columns by name.
+                let mut object = serde_json::Serializer::new(out);
+                Ok(object.collect_map(self.columns.iter().zip(cells))?)
+            }
+        }
+    }
+
+    pub fn finish(self) -> io::Result<()> {
+        match self.sheet {
+            Sheet::Table(table, mut out) => {
+                if self.rows == 0 || !table.is_empty() {
+                    writeln!(out, "{table}")?;
+                }
+                out.flush()
+            }
+            Sheet::Csv(mut writer) => writer.flush(),
+            Sheet::Json(mut out) => {
+                writeln!(out, "\n]")?;
+                out.flush()
+            }
+        }
+    }
+}
+
+fn headed(columns: &[String]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(columns);
+    table
+}
+
+/// As it was: whether somebody still reads is told by its kind.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Few rows, all of them known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows {
     pub columns: Vec<String>,
@@ -31,47 +136,9 @@ impl Rows {
     }
 
     pub fn print(&self, format: Format) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        self.write(format, &mut out)?;
-        out.flush()
-    }
-
-    fn write(&self, format: Format, out: &mut impl Write) -> io::Result<()> {
-        match format {
-            Format::Table => self.write_table(out),
-            Format::Csv => self.write_csv(out),
-            Format::Json => self.write_json(out),
-        }
-    }
-
-    fn write_table(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(&self.columns);
-        for row in &self.rows {
-            table.add_row(row.iter().map(text));
-        }
-        writeln!(out, "{table}")
-    }
-
-    fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(&self.columns)?;
-        for row in &self.rows {
-            writer.write_record(row.iter().map(text))?;
-        }
-        writer.flush()
-    }
-
-    /// An array with an object on each line.
-    fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "[")?;
-        for (at, row) in self.rows.iter().enumerate() {
-            let object: Map<String, Value> = self.columns.iter().cloned().zip(row.iter().cloned()).collect();
-            let comma = if at + 1 < self.rows.len() { "," } else { "" };
-            writeln!(out, "{}{comma}", Value::Object(object))?;
-        }
-        writeln!(out, "]")
+        let mut printer = Printer::to_stdout(self.columns.clone(), format)?;
+        self.rows.iter().try_for_each(|row| printer.row(row))?;
+        printer.finish()
     }
 }
 
@@ -88,43 +155,75 @@ pub fn print_object(object: &Map<String, Value>, format: Format) -> io::Result<(
     rows.print(format)
 }
 
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    fn written(format: Format) -> String {
-        let mut rows = Rows::new(&["name", "n"]);
-        rows.push([json!("a,b"), json!(1)]);
-        rows.push([json!(null), json!({"x": "y"})]);
+    fn written(format: Format, rows: &[[Value; 2]]) -> String {
         let mut out = vec![];
-        rows.write(format, &mut out).expect("memory takes it");
+        let mut printer = Printer::begin(vec!["name".into(), "b".into()], format, &mut out).expect("memory takes it");
+        rows.iter().for_each(|row| printer.row(row).expect("memory takes it"));
+        printer.finish().expect("memory takes it");
         String::from_utf8(out).expect("text")
+    }
+
+    fn sample() -> [[Value; 2]; 2] {
+        [[json!("a,b"), json!(1)], [json!(null), json!({"x": "y"})]]
     }
 
     #[test]
     fn csv_quotes_what_needs_quotes() {
-        assert_eq!(written(Format::Csv), "name,n\n\"a,b\",1\n,\"{\"\"x\"\":\"\"y\"\"}\"\n");
+        assert_eq!(written(Format::Csv, &sample()), "name,b\n\"a,b\",1\n,\"{\"\"x\"\":\"\"y\"\"}\"\n");
+        assert_eq!(written(Format::Csv, &[]), "name,b\n");
     }
 
     #[test]
-    fn json_is_one_array_that_any_program_reads() {
-        let read: Value = serde_json::from_str(&written(Format::Json)).expect("JSON");
-        assert_eq!(read, json!([{"name": "a,b", "n": 1}, {"name": null, "n": {"x": "y"}}]));
+    fn json_is_one_array_whose_objects_keep_the_order_of_columns() {
+        let text = written(Format::Json, &sample());
+        assert_eq!(text, "[\n{\"name\":\"a,b\",\"b\":1},\n{\"name\":null,\"b\":{\"x\":\"y\"}}\n]\n");
+        let read: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(read, json!([{"name": "a,b", "b": 1}, {"name": null, "b": {"x": "y"}}]));
+        assert_eq!(serde_json::from_str::<Value>(&written(Format::Json, &[])).expect("JSON"), json!([]));
     }
 
     #[test]
     fn a_table_has_a_line_for_each_row() {
-        let table = written(Format::Table);
+        let table = written(Format::Table, &sample());
         assert!(table.contains("name") && table.contains("a,b"), "{table}");
+        assert!(written(Format::Table, &[]).contains("name"));
+    }
+
+    #[test]
+    fn a_long_answer_is_several_tables() {
+        for (rows, headers) in [(1, 1), (ROWS_OF_A_TABLE, 1), (ROWS_OF_A_TABLE + 1, 2), (2 * ROWS_OF_A_TABLE, 2)] {
+            let table = written(Format::Table, &vec![[json!("cell"), json!(0)]; rows]);
+            assert_eq!((table.matches("cell").count(), table.matches("name").count()), (rows, headers));
+        }
+    }
+
+    /// Takes a few bytes, as `head` does.
+    struct Closing(usize);
+
+    impl Write for Closing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_enough_is_told_from_a_full_disk() {
+        for format in [Format::Table, Format::Csv, Format::Json] {
+            let mut printer = Printer::begin(vec!["name".into()], format, Closing(100)).expect("the header fits");
+            let outcome = (0..100_000).try_for_each(|row| printer.row(&[json!(row)]));
+            let outcome = outcome.and_then(|()| printer.finish());
+            assert_eq!(outcome.expect_err("it is closed").kind(), io::ErrorKind::BrokenPipe, "{format:?}");
+        }
     }
 }

@@ -28,8 +28,8 @@ fn position() -> [Field; 3] {
     [required_text("partition"), required_text("sequence"), Field::new("sub", DataType::Int32, false)]
 }
 
-/// The partition column of every table: the UTC date on which the platform received the record. It is in the path of a
-/// file, not in its columns.
+/// The partition column of every table: the UTC date on which the platform received the record, or, in `identity` and
+/// `profiles`, wrote the row. It is in the path of a file, not in its columns.
 pub const DATE: &str = "date";
 
 /// One row for each accepted event.

@@ -11,6 +11,7 @@ use adapter_delta::{DeltaError, DeltaLake};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use cdp_ports::TableName;
+use datafusion::common::TableReference;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -86,14 +87,14 @@ impl Query {
         &self,
         statement: &str,
     ) -> Result<(SchemaRef, impl Stream<Item = Result<RecordBatch, QueryError>> + use<>), QueryError> {
-        let context = self.session().await?;
+        let context = self.session(statement).await?;
         let reads_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let frame = context.sql_with_options(statement, reads_only).await?;
         let rows = frame.execute_stream().await?;
         Ok((rows.schema(), rows.map_err(QueryError::from)))
     }
 
-    async fn session(&self) -> Result<SessionContext, QueryError> {
+    async fn session(&self, statement: &str) -> Result<SessionContext, QueryError> {
         // A filter that aggregates learn as they go leaves out those that have found no value yet. `max(received_at),
         // max(sent_at)` passes over a file that alone has a `sent_at`, because its `received_at` is no new maximum.
         let config = SessionConfig::new()
@@ -102,16 +103,44 @@ impl Query {
             .with_default_catalog_and_schema("cdp", "public");
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
         json::register(&context);
-        for table in TableName::ALL {
+        let named = Named::of(&context, statement)?;
+        for table in named.tables {
             let newest = LakeTable::newest(&self.lake, table);
             let newest = newest.map_err(|error| QueryError::Lake(self.root.clone(), error))?;
             context.register_table(table.as_str(), Arc::new(newest))?;
         }
-        for (name, select) in VIEWS {
+        for (name, select) in named.views {
             context.sql(&format!("create view {name} as {select}")).await?;
         }
         Ok(context)
     }
+}
+
+/// What a statement is about. Nothing else is looked up: to list a table's files takes time.
+struct Named {
+    tables: Vec<TableName>,
+    views: Vec<(&'static str, &'static str)>,
+}
+
+impl Named {
+    fn of(context: &SessionContext, statement: &str) -> Result<Self, DataFusionError> {
+        let mut named = references(context, statement)?;
+        let all = named.iter().any(|reference| reference.schema() == Some("information_schema"));
+        let is_named =
+            |named: &[TableReference], name: &str| all || named.iter().any(|reference| reference.table() == name);
+        let views: Vec<_> = VIEWS.into_iter().filter(|(name, _)| is_named(&named, name)).collect();
+        for (_, select) in &views {
+            named.extend(references(context, select)?);
+        }
+        let tables = TableName::ALL.into_iter().filter(|table| is_named(&named, table.as_str())).collect();
+        Ok(Self { tables, views })
+    }
+}
+
+fn references(context: &SessionContext, statement: &str) -> Result<Vec<TableReference>, DataFusionError> {
+    let state = context.state();
+    let parsed = state.sql_to_statement(statement, &state.config_options().sql_parser.dialect)?;
+    state.resolve_table_references(&parsed)
 }
 
 #[cfg(test)]
@@ -123,7 +152,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         DeltaLake::open(folder.path()).expect("an empty folder becomes a lake");
         let query = Query::open(folder.path()).expect("a lake");
-        let (one, other) = (query.session().await.expect("a session"), query.session().await.expect("a session"));
+        let one = query.session("select 1").await.expect("a session");
+        let other = query.session("select 2").await.expect("a session");
         assert!(Arc::ptr_eq(&one.runtime_env().memory_pool, &other.runtime_env().memory_pool));
     }
 }

@@ -5,10 +5,9 @@ use cdp_local::{Deployment, Door, Query as Lake};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::query::push;
-use super::{Dir, wait_for};
+use super::{Dir, query, wait_for};
 use crate::fault::Fault;
-use crate::output::{Format, Rows};
+use crate::output::Format;
 
 /// Records that were refused: what, why, and their bytes.
 #[derive(Debug, Subcommand)]
@@ -42,17 +41,6 @@ pub struct List {
     format: Format,
 }
 
-fn ask(
-    dir: &std::path::Path,
-    statement: &str,
-) -> Result<(arrow::datatypes::SchemaRef, Vec<arrow::record_batch::RecordBatch>), Fault> {
-    let deployment = Deployment::open(dir)?;
-    wait_for(async {
-        let lake = Lake::open(&deployment.lake()).map_err(Fault::unavailable)?;
-        lake.sql(statement).await.map_err(Fault::wrong)
-    })
-}
-
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
@@ -66,13 +54,7 @@ impl List {
              field, detail, remedy from quarantine {wanted} order by received_at desc limit {}",
             self.limit
         );
-        let (schema, batches) = ask(&self.at.dir, &statement)?;
-        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let mut rows = Rows::new(&names);
-        for batch in &batches {
-            push(&mut rows, batch).map_err(Fault::unavailable)?;
-        }
-        Ok(rows.print(self.format)?)
+        query::print(&self.at.dir, &statement, self.format)
     }
 }
 
@@ -100,7 +82,11 @@ impl Show {
             quoted(partition),
             quoted(sequence)
         );
-        let (_, batches) = ask(&self.at.dir, &statement)?;
+        let deployment = Deployment::open(&self.at.dir)?;
+        let (_, batches) = wait_for(async {
+            let lake = Lake::open(&deployment.lake()).map_err(Fault::unavailable)?;
+            lake.sql(&statement).await.map_err(Fault::wrong)
+        })?;
         let bytes = batches.iter().find(|batch| batch.num_rows() > 0).and_then(|batch| {
             let column = batch.columns().first()?;
             column.as_binary_opt::<i32>().filter(|column| !column.is_empty()).map(|column| column.value(0).to_vec())

@@ -1,12 +1,19 @@
+use std::path::Path;
+use std::pin::pin;
+
+use arrow::array::Array;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use cdp_local::{Deployment, Query as Lake};
 use clap::Args;
+use futures::TryStreamExt;
 use serde_json::{Number, Value};
 
 use super::{Dir, wait_for};
 use crate::fault::Fault;
-use crate::output::{Format, Rows};
+use crate::output::{Format, Printer};
 
 /// Asks the tables, in SQL.
 #[derive(Debug, Args)]
@@ -26,36 +33,47 @@ pub struct Query {
 
 impl Query {
     pub fn run(self) -> Result<(), Fault> {
-        let deployment = Deployment::open(&self.at.dir)?;
-        let (schema, batches) = wait_for(async {
-            let lake = Lake::open(&deployment.lake()).map_err(Fault::unavailable)?;
-            lake.sql(&self.statement).await.map_err(Fault::wrong)
-        })?;
-        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let mut rows = Rows::new(&names);
-        for batch in &batches {
-            push(&mut rows, batch).map_err(Fault::unavailable)?;
-        }
-        Ok(rows.print(self.format)?)
+        print(&self.at.dir, &self.statement, self.format)
     }
 }
 
-/// Numbers and booleans stay what they are; everything else is text.
-pub fn push(rows: &mut Rows, batch: &RecordBatch) -> Result<(), arrow::error::ArrowError> {
-    let options = FormatOptions::default().with_null("");
-    let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options));
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    for at in 0..batch.num_rows() {
-        let cells = batch.columns().iter().zip(&columns).map(|(column, formatter)| {
-            let text = formatter.value(at).to_string();
-            match column.data_type() {
-                _ if column.is_null(at) => Value::Null,
-                kind if kind.is_numeric() => text.parse::<Number>().map_or(Value::String(text), Value::Number),
-                arrow::datatypes::DataType::Boolean => Value::Bool(text == "true"),
-                _ => Value::String(text),
+/// Prints the rows of a statement as they are found.
+pub fn print(dir: &Path, statement: &str, format: Format) -> Result<(), Fault> {
+    let deployment = Deployment::open(dir)?;
+    wait_for(async {
+        let lake = Lake::open(&deployment.lake()).map_err(Fault::unavailable)?;
+        let (schema, batches) = lake.stream(statement).await.map_err(Fault::wrong)?;
+        let mut batches = pin!(batches);
+        // A statement that fails before its first row prints nothing.
+        let mut next = batches.try_next().await.map_err(Fault::wrong)?;
+        let columns = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let mut printer = Printer::to_stdout(columns, format)?;
+        while let Some(batch) = next {
+            for row in rows(&batch).map_err(Fault::unavailable)? {
+                printer.row(&row)?;
             }
-        });
-        rows.push(cells.collect::<Vec<_>>());
-    }
-    Ok(())
+            next = batches.try_next().await.map_err(Fault::wrong)?;
+        }
+        Ok(printer.finish()?)
+    })
+}
+
+/// Numbers that JSON has and booleans stay what they are; everything else is text.
+fn rows(batch: &RecordBatch) -> Result<impl Iterator<Item = Vec<Value>>, ArrowError> {
+    const OPTIONS: FormatOptions<'_> = FormatOptions::new().with_null("");
+    let columns = batch.columns().iter().map(|column| Ok((column, ArrayFormatter::try_new(column, &OPTIONS)?)));
+    let columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
+    let cell = |column: &dyn Array, formatter: &ArrayFormatter<'_>, at: usize| {
+        let text = formatter.value(at).to_string();
+        match column.data_type() {
+            _ if column.is_null(at) => Value::Null,
+            kind if kind.is_integer() || kind.is_floating() => {
+                text.parse::<Number>().map_or(Value::String(text), Value::Number)
+            }
+            DataType::Boolean => Value::Bool(text == "true"),
+            _ => Value::String(text),
+        }
+    };
+    let row = move |at| columns.iter().map(|(column, formatter)| cell(column, formatter, at)).collect();
+    Ok((0..batch.num_rows()).map(row))
 }

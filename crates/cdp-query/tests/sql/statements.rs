@@ -188,3 +188,21 @@ async fn an_empty_lake_has_all_tables_and_views_and_no_rows() {
         assert_eq!(answer(&sample, &format!("select count(*) from {name}")).await, "0", "{name}");
     }
 }
+
+#[tokio::test]
+async fn names_are_found_wherever_a_statement_has_them() {
+    check(&[
+        ("select count(*) from cdp.public.events", "8"),
+        ("select count(*) from Events", "8"),
+        ("with e as (select * from events) select count(*) from e", "8"),
+        ("with events as (select 1 as one) select one from events", "1"),
+        ("select (select count(*) from quarantine)", "4"),
+        ("select count(*) from people p where exists (select 1 from events e where e.profile_id = p.profile_id)", "2"),
+        (
+            "select table_name from information_schema.tables where table_schema = 'public' order by table_name",
+            "canonical\nevents\nidentity\npeople\nprofiles\nquarantine",
+        ),
+        ("select count(*) > 30 from information_schema.columns where table_name = 'events'", "true"),
+    ])
+    .await;
+}
