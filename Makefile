@@ -19,11 +19,19 @@ test: ## unit, road, simulation and live tests, with what they need; ends with a
 
 LABELLED := .cache/labelled
 HARD := .cache/hard
+FIGURES := .cache/figures
+BENCH := target/release/cdp bench
+# Ten million profiles take some 20 minutes: make bench PEOPLE=10000000
+PEOPLE := 1000000
 
 bench: $(LABELLED)/events.jsonl $(HARD)/events.jsonl ## how fast this machine is, and how well it stitches (builds a release)
 	$(CARGO) build --release --bin cdp
-	target/release/cdp bench road --events $(LABELLED)/events.jsonl
-	target/release/cdp bench identity --events $(HARD)/events.jsonl --truth $(HARD)/truth.csv
+	$(BENCH) road --events $(LABELLED)/events.jsonl --json $(FIGURES)/road.json
+	$(BENCH) http --events $(LABELLED)/events.jsonl --json $(FIGURES)/http.json
+	$(BENCH) http --events $(LABELLED)/events.jsonl --rate 50000 --json $(FIGURES)/http-50000.json
+	$(BENCH) lookup --rate 5000 --json $(FIGURES)/lookup.json
+	$(BENCH) profiles --people $(PEOPLE) --json $(FIGURES)/profiles.json
+	$(BENCH) identity --events $(HARD)/events.jsonl --truth $(HARD)/truth.csv --json $(FIGURES)/identity.json
 
 $(LABELLED)/events.jsonl:
 	python3 events/clickstream/generate.py --events 1000000 --people 60000 --seed 7 --out $(LABELLED)

@@ -1,14 +1,27 @@
-//! `cdp bench`: how fast, on this machine. Each bench prints a table and, where asked, writes JSON.
+//! `cdp bench`: how fast, how large and how right, on this machine. Each bench prints a table and, where asked, writes JSON.
+
+mod road;
+
+mod profiles;
 
 mod http;
-mod identity;
 mod lookup;
-mod road;
+
+mod identity;
 
 mod latency;
 mod measure;
+mod report;
+
+mod people;
 mod source;
+
+mod stores;
 mod world;
+
+mod client;
+mod load;
+mod platform;
 
 use clap::Subcommand;
 
@@ -16,20 +29,24 @@ use crate::fault::Fault;
 
 /// Measures the platform on this machine.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  cdp bench road\n  cdp bench http --json http.json\n\n\
+    Figures that count are those of a release build: cargo build --release --bin cdp.")]
 pub enum Bench {
     Road(road::Road),
-    Identity(identity::Identity),
+    Profiles(profiles::Profiles),
     Http(http::Http),
     Lookup(lookup::Lookup),
+    Identity(identity::Identity),
 }
 
 impl Bench {
     pub fn run(self) -> Result<(), Fault> {
         match self {
             Self::Road(bench) => bench.run(),
-            Self::Identity(bench) => bench.run(),
+            Self::Profiles(bench) => bench.run(),
             Self::Http(bench) => bench.run(),
             Self::Lookup(bench) => bench.run(),
+            Self::Identity(bench) => bench.run(),
         }
     }
 }

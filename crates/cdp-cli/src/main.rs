@@ -5,6 +5,7 @@ mod command;
 mod fault;
 mod memory;
 mod output;
+mod path;
 mod progress;
 mod tracing_setup;
 

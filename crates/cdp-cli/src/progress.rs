@@ -18,6 +18,11 @@ pub fn counting(what: &'static str) -> ProgressBar {
     bar
 }
 
+/// Counts up to what is known beforehand.
+pub fn towards(total: u64, what: &'static str) -> ProgressBar {
+    styled(ProgressBar::new(total), "{bar:30} {human_pos}/{human_len} {msg}, {per_sec}, {eta} left", what)
+}
+
 /// `indicatif` draws on stderr, and draws nothing when that is no terminal.
 fn styled(bar: ProgressBar, template: &str, what: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());

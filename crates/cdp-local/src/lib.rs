@@ -22,5 +22,5 @@ pub use cdp_query::{Query, QueryError};
 pub use deployment::{Created, Deployment, DeploymentError, Running, init};
 pub use door::{Answer, Door, DoorError};
 pub use dropped::{DropError, take_in};
-pub use platform::OpenError;
+pub use platform::{OpenError, SERVING_BYTES};
 pub use up::{UpError, up};

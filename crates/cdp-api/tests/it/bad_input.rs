@@ -1,9 +1,12 @@
 //! What no client should send, and some do: a clear answer, nothing kept, never a panic.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use bytes::Bytes;
+use cdp_api::Limits;
 
-use crate::front::{WEB, front, gzip};
+use crate::front::{WEB, front, front_with, gzip};
 
 #[tokio::test]
 async fn what_is_not_a_call_is_refused_and_named() {
@@ -73,9 +76,10 @@ async fn a_body_that_breaks_off_is_to_be_sent_again() {
     assert_eq!(front().post("/v1/batch", &[WEB], body).await.status, 408);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_body_that_stalls_is_given_up() {
-    let answer = front().post("/v1/batch", &[WEB], Body::from_stream(Stall)).await;
+    let impatient = Limits { body_within: Duration::from_millis(1), ..Limits::default() };
+    let answer = front_with(impatient, vec![]).post("/v1/batch", &[WEB], Body::from_stream(Stall)).await;
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (408, "body_too_slow"));
 }
 

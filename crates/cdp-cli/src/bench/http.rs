@@ -1,130 +1,143 @@
-//! The HTTP API under load: batches of events over a few connections that are kept, as an SDK's server side sends them.
+//! The HTTP API under load: batches of events over a few kept connections, as an SDK's server side sends them, and the
+//! whole platform behind it.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::time::Instant;
 
+use axum::http::{Request, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use clap::Args;
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::Full;
 
-use super::latency::Latencies;
-use super::source::lines;
+use super::load::{Load, Outcome};
+use super::measure::Usage;
+use super::platform::{Counters, Platform, address_of};
+use super::report::{Output, Report};
+use super::source::Events;
 use crate::fault::Fault;
-use crate::output::{Format, Rows};
+use crate::progress;
 
-/// Measures how many events a second a running platform takes over HTTP.
+/// Measures how many events a second come in over HTTP.
 ///
-/// Example: cdp bench http --events labelled/events.jsonl --write-key $KEY
+/// Without --url, starts a fresh platform for it, in a process of its own.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cdp bench http --rate 50000 --json http.json\n\
+    \x20 cdp bench http --events labelled/events.jsonl\n\
+    \x20 cdp bench http --url http://10.0.0.7:8080 --write-key $KEY")]
 pub struct Http {
-    /// One event a line. Lines that are no JSON object are left out: a batch is one JSON document.
-    #[arg(long)]
-    events: PathBuf,
-    #[arg(long)]
-    write_key: String,
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    url: String,
+    #[command(flatten)]
+    events: Events,
     /// Events of one request.
     #[arg(long, default_value_t = 100)]
     batch: usize,
     #[arg(long, default_value_t = 8)]
     connections: usize,
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    /// Events a second; as many as are answered otherwise.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// A platform that runs, to which nobody else sends.
+    #[arg(long, requires = "write_key")]
+    url: Option<String>,
+    #[arg(long, requires = "url")]
+    write_key: Option<String>,
+    #[command(flatten)]
+    output: Output,
 }
 
-type Caller = Client<HttpConnector, Full<Bytes>>;
+/// A request's body, made before the clock starts, and how many events it has.
+pub struct Batch {
+    events: u64,
+    body: Bytes,
+}
 
 impl Http {
     pub fn run(self) -> Result<(), Fault> {
-        let bodies = Arc::new(self.bodies()?);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let began = Instant::now();
-        let latencies = runtime.block_on(self.send(Arc::clone(&bodies)))?;
-        self.report(bodies.iter().map(|(events, _)| events).sum(), &latencies, began.elapsed())
-    }
-
-    fn bodies(&self) -> Result<Vec<(usize, Bytes)>, Fault> {
-        let is_json = |line: &Bytes| serde_json::from_slice::<&serde_json::value::RawValue>(line).is_ok();
-        let events: Vec<Bytes> = lines(&self.events)?.into_iter().filter(is_json).collect();
-        let body = |batch: &[Bytes]| {
-            (batch.len(), [b"{\"batch\":[", batch.join(&b','.to_owned()).as_slice(), b"]}"].concat().into())
-        };
-        Ok(events.chunks(self.batch.max(1)).map(body).collect())
-    }
-
-    async fn send(&self, bodies: Arc<Vec<(usize, Bytes)>>) -> Result<Latencies, Fault> {
-        let next = Arc::new(AtomicUsize::new(0));
-        let credentials = base64(&format!("{}:", self.write_key));
-        let tasks: Vec<_> = (0..self.connections.max(1))
-            .map(|_| {
-                let sender = Sender {
-                    client: Client::builder(TokioExecutor::new()).build_http(),
-                    url: format!("{}/v1/batch", self.url.trim_end_matches('/')),
-                    authorization: format!("Basic {credentials}"),
-                };
-                tokio::spawn(sender.send_all(Arc::clone(&bodies), Arc::clone(&next)))
-            })
-            .collect();
-        let mut latencies = Latencies::default();
-        for task in tasks {
-            latencies.add(task.await.map_err(Fault::unavailable)??);
+        let batches = batches(self.events.each()?, self.batch)?;
+        let mut report = Report::of("http");
+        self.events.tell(&mut report);
+        report.parameter("batch", self.batch);
+        report.parameter("connections", self.connections);
+        report.parameter("rate", self.rate);
+        if let (Some(url), Some(key)) = (&self.url, &self.write_key) {
+            self.measure(address_of(url)?, key, &batches, None, &mut report)?;
+        } else {
+            let platform = Platform::start()?;
+            self.measure(platform.address, &platform.keys.write_key, &batches, Some(&platform.usage()), &mut report)?;
         }
-        Ok(latencies)
+        report.publish(&self.output)
     }
 
-    fn report(&self, events: usize, latencies: &Latencies, wall: Duration) -> Result<(), Fault> {
-        let mut rows = Rows::new(&["figure", "value", "unit"]);
-        rows.push(["events".into(), events.into(), "".into()]);
-        rows.push(["events a second".into(), (events as f64 / wall.as_secs_f64()).round().into(), "1/s".into()]);
-        latencies.push_to(&mut rows);
-        Ok(rows.print(self.format)?)
+    fn measure(
+        &self,
+        to: SocketAddr,
+        write_key: &str,
+        batches: &[Batch],
+        server: Option<&Usage>,
+        report: &mut Report,
+    ) -> Result<(), Fault> {
+        let events: u64 = batches.iter().map(|batch| batch.events).sum();
+        let mut counters = Counters::of(to)?;
+        let (ingested, committed) = (counters.ingested()?, counters.committed()?);
+        let (began, sender) = (Instant::now(), Usage::of_this_process());
+
+        let rate = self.rate.map(|events| events / self.batch.max(1) as f64);
+        let Outcome { latencies, put_off, wall, .. } = send(to, write_key, batches, self.connections, rate)?;
+        report.count("events", events);
+        report.count("requests", latencies.count());
+        report.count("requests_put_off", put_off);
+        report.rate("events_per_second_answered", events, wall);
+
+        counters.wait_for(ingested + events, Counters::ingested)?;
+        report.rate("events_per_second_ingested", events, began.elapsed());
+        report.seconds("ingested_after_the_last_answer", began.elapsed().saturating_sub(wall));
+        counters.wait_for(committed + events, Counters::committed)?;
+        report.seconds("in_the_tables_after_the_last_answer", began.elapsed().saturating_sub(wall));
+
+        latencies.tell("request", report);
+        if let Some(server) = server {
+            report.cpu("server_cpu", server, events);
+            report.peak_memory("server_peak_memory", server);
+        }
+        report.cpu("sender_cpu", &sender, events);
+        Ok(())
     }
 }
 
-fn base64(text: &str) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(text)
+/// Lines that are no JSON are left out: a batch is one JSON document.
+pub fn batches(events: impl Iterator<Item = std::io::Result<Bytes>>, size: usize) -> Result<Vec<Batch>, Fault> {
+    let is_json = |line: &Bytes| serde_json::from_slice::<&serde_json::value::RawValue>(line).is_ok();
+    let mut events = events.filter(|line| line.as_ref().map_or(true, is_json));
+    let mut batches = vec![];
+    loop {
+        let some: Vec<Bytes> = events.by_ref().take(size.max(1)).collect::<Result<_, _>>()?;
+        if some.is_empty() {
+            return Ok(batches);
+        }
+        let body = [b"{\"batch\":[", some.join(&b',').as_slice(), b"]}"].concat();
+        batches.push(Batch { events: some.len() as u64, body: body.into() });
+    }
 }
 
-struct Sender {
-    client: Caller,
-    url: String,
-    authorization: String,
-}
-
-impl Sender {
-    async fn send_all(self, bodies: Arc<Vec<(usize, Bytes)>>, next: Arc<AtomicUsize>) -> Result<Latencies, Fault> {
-        let mut latencies = Latencies::default();
-        while let Some((_, body)) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let began = Instant::now();
-            while !self.send(body.clone()).await? {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            latencies.push(began.elapsed());
-        }
-        Ok(latencies)
-    }
-
-    /// False: to be sent again later.
-    async fn send(&self, body: Bytes) -> Result<bool, Fault> {
-        let request = axum::http::Request::post(&self.url)
-            .header("authorization", &self.authorization)
-            .header("content-type", "application/json")
-            .body(Full::new(body))
-            .map_err(Fault::wrong)?;
-        let response = self.client.request(request).await.map_err(Fault::unavailable)?;
-        let status = response.status();
-        let answer = response.into_body().collect().await.map_err(Fault::unavailable)?.to_bytes();
-        match status.as_u16() {
-            200 => Ok(true),
-            429 | 503 => Ok(false),
-            _ => Err(Fault::no(format!("{status}: {}", String::from_utf8_lossy(&answer)))),
-        }
-    }
+pub fn send(
+    to: SocketAddr,
+    write_key: &str,
+    batches: &[Batch],
+    connections: usize,
+    rate: Option<f64>,
+) -> Result<Outcome, Fault> {
+    let authorization = format!("Basic {}", STANDARD.encode(format!("{write_key}:")));
+    let request = |number: u64| {
+        let body = batches.get(number as usize).map(|batch| batch.body.clone()).unwrap_or_default();
+        let request = Request::post("/v1/batch")
+            .header(header::AUTHORIZATION, &authorization)
+            .header(header::CONTENT_TYPE, "application/json");
+        request.body(Full::new(body)).map_err(Fault::wrong)
+    };
+    let bar = progress::towards(batches.len() as u64, "batches");
+    let load = Load { to, connections, requests: batches.len() as u64, rate, request, progress: &bar };
+    let outcome = load.send();
+    bar.finish_and_clear();
+    outcome
 }

@@ -16,29 +16,30 @@ use cdp_ports::{Batches, Compaction, DataFile, Lake, PortResult, TableName};
 use clap::Args;
 use futures::executor::block_on;
 
+use super::report::{Output, Report};
 use super::source::lines;
 use super::world::BenchWorld;
 use crate::fault::Fault;
-use crate::output::{Format, Rows};
+use crate::progress;
 
 const BATCH: usize = 20_000;
 
 /// Measures stitching against the truth of a labelled stream.
-///
-/// Example: cdp bench identity --events hard/events.jsonl --truth hard/truth.csv
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cdp bench identity --events hard/events.jsonl --truth hard/truth.csv\n\n\
+    events/clickstream/generate.py makes such a stream. Exits with 1 when F1 is below --at-least.")]
 pub struct Identity {
     /// One event a line, in the order of arrival.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     events: PathBuf,
     /// `line,message_id,person,flags`, one row for each line of the events.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     truth: PathBuf,
     /// Exit with 1 when F1 is lower.
     #[arg(long, default_value_t = 0.0)]
     at_least: f64,
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl Identity {
@@ -46,19 +47,11 @@ impl Identity {
         let found = block_on(stitch(lines(&self.events)?))?;
         let truth = read_truth(&self.truth)?;
         let score = Score::of(found.iter().filter_map(|(line, profile)| Some((*profile, *truth.get(line)?))));
-        let mut rows =
-            Rows::new(&["events", "profiles", "people", "precision", "recall", "f1", "most_people_in_a_profile"]);
-        let round = |share: f64| serde_json::json!((share * 10_000.0).round() / 10_000.0);
-        rows.push([
-            score.events.into(),
-            score.profiles.into(),
-            score.people.into(),
-            round(score.precision()),
-            round(score.recall()),
-            round(score.f1()),
-            score.most_people.into(),
-        ]);
-        rows.print(self.format)?;
+        let mut report = Report::of("identity");
+        report.parameter("events", self.events.display().to_string());
+        report.parameter("truth", self.truth.display().to_string());
+        score.tell(&mut report);
+        report.publish(&self.output)?;
         if score.f1() < self.at_least {
             return Err(Fault::no(format!("F1 is {:.4}, below {}", score.f1(), self.at_least)));
         }
@@ -136,10 +129,13 @@ async fn stitch(events: Vec<bytes::Bytes>) -> Result<Vec<(u64, ProfileId)>, Faul
     let state = FjallState::open(folder.path(), 64 << 20).map_err(Fault::unavailable)?;
     let ingest = Ingest { state, lake: Tape::default(), clock: BenchWorld, rules: Rules::default() };
     let mut worker = ingest.open(PartitionId::new("bench")).await.map_err(Fault::unavailable)?;
+    let bar = progress::towards(events.len() as u64, "events");
     for (at, batch) in events.chunks(BATCH).enumerate() {
         let records: Vec<Record> = batch.iter().zip((at * BATCH) as u64..).map(record).collect();
         worker.take_records(&records, "bench").await.map_err(Fault::unavailable)?;
+        bar.inc(batch.len() as u64);
     }
+    bar.finish_and_clear();
     let Tape { owners, canonical, .. } = ingest.lake;
     let canonical = canonical.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let owners = owners.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -196,6 +192,16 @@ impl Score {
             right_pairs: of_both.into_values().map(pairs).sum(),
             most_people: people.values().map(HashSet::len).max().unwrap_or_default(),
         }
+    }
+
+    fn tell(&self, report: &mut Report) {
+        report.count("events", self.events);
+        report.count("profiles", self.profiles);
+        report.count("people", self.people);
+        report.figure("precision", self.precision(), "");
+        report.figure("recall", self.recall(), "");
+        report.figure("f1", self.f1(), "");
+        report.count("most_people_in_a_profile", self.most_people as u64);
     }
 
     fn precision(&self) -> f64 {

@@ -1,8 +1,8 @@
-//! Latencies, and the few of them that are worth printing.
+//! Latencies, and the few of them that are worth telling.
 
 use std::time::Duration;
 
-use crate::output::Rows;
+use super::report::Report;
 
 #[derive(Debug, Default)]
 pub struct Latencies(Vec<Duration>);
@@ -16,8 +16,8 @@ impl Latencies {
         self.0.extend(other.0);
     }
 
-    pub fn count(&self) -> usize {
-        self.0.len()
+    pub fn count(&self) -> u64 {
+        self.0.len() as u64
     }
 
     /// The smallest latency that so many thousandths of all do not exceed.
@@ -26,12 +26,10 @@ impl Latencies {
         sorted.get(at).copied().unwrap_or_default()
     }
 
-    pub fn push_to(&self, rows: &mut Rows) {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable();
-        for (name, share) in [("p50", 500), ("p90", 900), ("p99", 990), ("p99.9", 999), ("slowest", 1000)] {
-            let ms = Self::thousandth(&sorted, share).as_secs_f64() * 1000.0;
-            rows.push([name.into(), serde_json::json!((ms * 1000.0).round() / 1000.0), "ms".into()]);
+    pub fn tell(mut self, what: &str, report: &mut Report) {
+        self.0.sort_unstable();
+        for (name, share) in [("p50", 500), ("p90", 900), ("p99", 990), ("p99_9", 999), ("slowest", 1000)] {
+            report.figure(format!("{what}_{name}"), Self::thousandth(&self.0, share).as_secs_f64() * 1000.0, "ms");
         }
     }
 }

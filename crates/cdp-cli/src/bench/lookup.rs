@@ -1,109 +1,124 @@
-//! Profile lookups at a steady rate. A latency counts from when the lookup was due, so a stall is not hidden by the
-//! requests that it kept from being sent.
+//! Profile lookups over HTTP at a steady rate.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use axum::http::{Request, header};
+use cdp_ports::Clock;
 use clap::Args;
-use http_body_util::{BodyExt, Empty};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::Full;
 
-use super::latency::Latencies;
+use super::http::{batches, send};
+use super::load::{Load, Outcome};
+use super::measure::Usage;
+use super::people::{People, Person};
+use super::platform::{Counters, Platform, address_of};
+use super::report::{Output, Report};
 use super::source::lines;
+use super::world::BenchWorld;
 use crate::fault::Fault;
-use crate::output::{Format, Rows};
+use crate::path::in_a_path;
+use crate::progress;
 
-/// Measures profile lookups of a running platform.
+/// Measures profile lookups over HTTP.
 ///
-/// Example: cdp bench lookup --names names.txt --token $TOKEN --rate 5000 --seconds 20
+/// Without --url, starts a fresh platform for it, in a process of its own, and sends it people.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cdp bench lookup --rate 5000 --seconds 20 --json lookup.json\n\
+    \x20 cdp bench lookup --url http://10.0.0.7:8080 --token $TOKEN --names names.txt")]
 pub struct Lookup {
-    /// One `NAMESPACE:VALUE` a line; each is looked up in turn.
-    #[arg(long)]
-    names: PathBuf,
-    #[arg(long)]
-    token: String,
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    url: String,
+    /// How many people the fresh platform is sent.
+    #[arg(long, default_value_t = 100_000, conflicts_with = "url")]
+    people: u64,
     /// Lookups a second.
     #[arg(long, default_value_t = 5000)]
     rate: u32,
     #[arg(long, default_value_t = 20)]
     seconds: u32,
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[arg(long, default_value_t = 16)]
+    connections: usize,
+    /// A platform that runs.
+    #[arg(long, requires_all = ["token", "names"])]
+    url: Option<String>,
+    #[arg(long, requires = "url")]
+    token: Option<String>,
+    /// One `NAMESPACE:VALUE` a line; each is looked up in turn.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    names: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
-
-type Caller = Client<HttpConnector, Empty<Bytes>>;
-
-/// How often lookups are sent: as many as are due since the last time.
-const TICK: Duration = Duration::from_millis(1);
 
 impl Lookup {
     pub fn run(self) -> Result<(), Fault> {
-        let names: Vec<String> =
-            lines(&self.names)?.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-        if names.is_empty() {
-            return Err(Fault::wrong(format!("{} names nobody", self.names.display())));
+        let mut report = Report::of("lookup");
+        report.parameter("rate", self.rate);
+        report.parameter("seconds", self.seconds);
+        report.parameter("connections", self.connections);
+        if let (Some(url), Some(token), Some(names)) = (&self.url, &self.token, &self.names) {
+            let paths: Vec<String> = lines(names)?.iter().map(|name| path_to(&String::from_utf8_lossy(name))).collect();
+            self.measure(address_of(url)?, token, &paths, None, &mut report)?;
+        } else {
+            report.parameter("people", self.people);
+            let platform = Platform::start()?;
+            self.send_people(&platform)?;
+            let anybody = || Person::number(rand::random_range(0..self.people.max(1))).names();
+            let paths: Vec<String> = (0..self.total()).map(|at| path_to(&anybody()[at as usize % 3])).collect();
+            self.measure(platform.address, &platform.keys.api_token, &paths, Some(&platform.usage()), &mut report)?;
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let began = Instant::now();
-        let (latencies, missing) = runtime.block_on(self.look_up(&names))?;
-        let mut rows = Rows::new(&["figure", "value", "unit"]);
-        let rate = latencies.count() as f64 / began.elapsed().as_secs_f64();
-        rows.push(["lookups".into(), latencies.count().into(), "".into()]);
-        rows.push(["not found".into(), missing.into(), "".into()]);
-        rows.push(["lookups a second".into(), rate.round().into(), "1/s".into()]);
-        latencies.push_to(&mut rows);
-        Ok(rows.print(self.format)?)
+        report.publish(&self.output)
     }
 
-    async fn look_up(&self, names: &[String]) -> Result<(Latencies, usize), Fault> {
-        let client: Arc<Caller> = Arc::new(Client::builder(TokioExecutor::new()).build_http());
-        let authorization: Arc<str> = format!("Bearer {}", self.token).into();
-        let total = u64::from(self.rate) * u64::from(self.seconds);
-        let began = Instant::now();
-        let mut tasks = Vec::new();
-        let mut sent = 0;
-        while sent < total {
-            let due = (began.elapsed().as_secs_f64() * f64::from(self.rate)) as u64;
-            while sent < due.min(total) {
-                let name = &names[sent as usize % names.len()];
-                let url = format!("{}/v1/profiles/{}", self.url.trim_end_matches('/'), name.replace('+', "%2B"));
-                let when = began + Duration::from_secs_f64(sent as f64 / f64::from(self.rate));
-                tasks.push(tokio::spawn(one(Arc::clone(&client), url, Arc::clone(&authorization), when)));
-                sent += 1;
-            }
-            tokio::time::sleep(TICK).await;
+    fn total(&self) -> u64 {
+        u64::from(self.rate) * u64::from(self.seconds)
+    }
+
+    fn send_people(&self, platform: &Platform) -> Result<(), Fault> {
+        let batches = batches(People::all(self.people, BenchWorld.now()).map(Ok), 100)?;
+        send(platform.address, &platform.keys.write_key, &batches, 8, None)?;
+        let waiting = progress::waiting("waiting until they are taken in");
+        let taken_in = Counters::of(platform.address)?.wait_for(self.people * 2, Counters::committed);
+        waiting.finish_and_clear();
+        taken_in
+    }
+
+    fn measure(
+        &self,
+        to: SocketAddr,
+        token: &str,
+        paths: &[String],
+        server: Option<&Usage>,
+        report: &mut Report,
+    ) -> Result<(), Fault> {
+        if paths.is_empty() {
+            return Err(Fault::wrong("there is nobody to look up; put names into the file of --names"));
         }
-        let (mut latencies, mut missing) = (Latencies::default(), 0);
-        for task in tasks {
-            let (latency, found) = task.await.map_err(Fault::unavailable)??;
-            latencies.push(latency);
-            missing += usize::from(!found);
+        let authorization = format!("Bearer {token}");
+        let request = |number: u64| {
+            let path = &paths[number as usize % paths.len()];
+            let request = Request::get(path).header(header::AUTHORIZATION, &authorization);
+            request.body(Full::default()).map_err(Fault::wrong)
+        };
+        let sender = Usage::of_this_process();
+        let bar = progress::towards(self.total(), "lookups");
+        let rate = Some(f64::from(self.rate));
+        let load = Load { to, connections: self.connections, requests: self.total(), rate, request, progress: &bar };
+        let Outcome { latencies, not_found, wall, .. } = load.send()?;
+        bar.finish_and_clear();
+
+        report.count("lookups", latencies.count());
+        report.count("not_found", not_found);
+        report.rate("lookups_per_second", latencies.count(), wall);
+        if let Some(server) = server {
+            report.cpu("server_cpu", server, latencies.count());
+            report.peak_memory("server_peak_memory", server);
         }
-        Ok((latencies, missing))
+        report.cpu("sender_cpu", &sender, latencies.count());
+        latencies.tell("lookup", report);
+        Ok(())
     }
 }
 
-async fn one(
-    client: Arc<Caller>,
-    url: String,
-    authorization: Arc<str>,
-    due: Instant,
-) -> Result<(Duration, bool), Fault> {
-    let request = axum::http::Request::get(url).header("authorization", &*authorization);
-    let request = request.body(Empty::new()).map_err(Fault::wrong)?;
-    let response = client.request(request).await.map_err(Fault::unavailable)?;
-    let status = response.status();
-    response.into_body().collect().await.map_err(Fault::unavailable)?;
-    match status.as_u16() {
-        200 => Ok((due.elapsed(), true)),
-        404 => Ok((due.elapsed(), false)),
-        _ => Err(Fault::no(format!("a lookup was answered {status}"))),
-    }
+fn path_to(name: &str) -> String {
+    format!("/v1/profiles/{}", in_a_path(name))
 }

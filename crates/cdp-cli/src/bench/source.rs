@@ -1,18 +1,50 @@
-//! Event files for the benches: one event a line.
+//! Events for the benches: a file with one a line, or made-up people's.
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes, BytesMut};
+use cdp_ports::Clock;
+use clap::Args;
 
+use super::people::People;
+use super::report::Report;
+use super::world::BenchWorld;
 use crate::fault::Fault;
+
+/// What is sent.
+#[derive(Debug, Args)]
+pub struct Events {
+    /// One event a line; those of made-up people otherwise.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// How many people are made up, with two events each.
+    #[arg(long, default_value_t = 500_000, conflicts_with = "events")]
+    people: u64,
+}
+
+impl Events {
+    pub fn each(&self) -> Result<Box<dyn Iterator<Item = io::Result<Bytes>> + Send>, Fault> {
+        Ok(match &self.events {
+            Some(file) => Box::new(each_line(file)?),
+            None => Box::new(People::all(self.people, BenchWorld.now()).map(Ok)),
+        })
+    }
+
+    pub fn tell(&self, report: &mut Report) {
+        match &self.events {
+            Some(file) => report.parameter("events", file.display().to_string()),
+            None => report.parameter("people", self.people),
+        }
+    }
+}
 
 const BLOCK: usize = 1 << 20;
 
 /// The lines of a file, each as its own record, as they are read: parts of a block, so that the bench measures what it is
 /// about.
-pub fn each_line(path: &Path) -> Result<impl Iterator<Item = io::Result<Bytes>> + use<>, Fault> {
+fn each_line(path: &Path) -> Result<impl Iterator<Item = io::Result<Bytes>> + use<>, Fault> {
     let file = File::open(path).map_err(|error| Fault::wrong(format!("{}: {error}", path.display())))?;
     Ok(Lines { file, block: BytesMut::new() })
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{Dir, wait_for};
 use crate::fault::Fault;
 use crate::output::{Format, print_object};
+use crate::path::in_a_path;
 
 /// Shows a person: traits, identifiers, counts, recent events.
 #[derive(Debug, Args)]
@@ -36,22 +37,5 @@ impl Profile {
             (status, _) if status.is_client_error() => Err(Fault::wrong(message())),
             _ => Err(Fault::unavailable(message())),
         }
-    }
-}
-
-/// Percent-encodes what a path segment may not hold.
-fn in_a_path(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:@".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::in_a_path;
-
-    #[test]
-    fn names_are_safe_in_a_path() {
-        assert_eq!(in_a_path("email:j+1@x.org"), "email:j%2B1@x.org");
-        assert_eq!(in_a_path("user_id:a/b ü"), "user_id:a%2Fb%20%C3%BC");
     }
 }

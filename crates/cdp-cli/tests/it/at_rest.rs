@@ -1,0 +1,75 @@
+//! A deployment that nothing runs: files come in, people and tables can be asked for.
+
+use serde_json::{Value, json};
+
+use crate::cdp::Shop;
+
+const PEOPLE: &str = "user_id,email,city\njane,jane@example.com,Lyon\nsam,sam@example.com,Oslo\n,,\n";
+
+fn with_people() -> Shop {
+    let shop = Shop::new();
+    let file = shop.file("people.csv", PEOPLE);
+    let reports = shop.cdp(["drop".as_ref(), file.as_os_str(), "--format".as_ref(), "json".as_ref()]).succeeds().json();
+    assert_eq!((&reports[0]["taken"], &reports[0]["refused"]), (&json!(2), &json!(1)), "{reports}");
+    shop
+}
+
+#[test]
+fn a_dropped_person_is_found_by_each_name() {
+    let shop = with_people();
+    let found = |name: &str| shop.cdp(["profile", name, "--format", "json"]).succeeds().json();
+    let person = found("user_id:jane");
+    assert_eq!(person["traits"]["city"]["value"], "Lyon", "{person}");
+    assert_eq!(found("email:jane@example.com")["id"], person["id"]);
+}
+
+#[test]
+fn tables_are_printed_in_each_format() {
+    let shop = with_people();
+    let ask = |format| {
+        let query = "select user_id, 1 as n from events where user_id is not null order by user_id";
+        shop.cdp(["query", query, "--format", format]).succeeds().stdout()
+    };
+    assert_eq!(ask("csv"), "user_id,n\njane,1\nsam,1\n");
+    let rows: Value = serde_json::from_str(&ask("json")).expect("JSON");
+    assert_eq!(rows, json!([{"user_id": "jane", "n": 1}, {"user_id": "sam", "n": 1}]));
+    assert!(ask("table").contains("jane"), "{}", ask("table"));
+}
+
+#[test]
+fn a_refused_row_is_listed_shown_and_replayed_once() {
+    let shop = with_people();
+    let refused = shop.cdp(["quarantine", "list", "--format", "json"]).succeeds().json();
+    assert_eq!(refused[0]["reason"], "no_identifier", "{refused}");
+    let position = refused[0]["position"].as_str().expect("a position");
+    let shown = shop.cdp(["quarantine", "show", position]).succeeds().stdout();
+    assert!(!shown.is_empty());
+    assert!(shop.cdp(["quarantine", "replay"]).succeeds().stdout().starts_with("1 replayed"));
+    assert!(shop.cdp(["quarantine", "replay"]).succeeds().stdout().starts_with("0 replayed, 1 "));
+}
+
+#[test]
+fn the_proof_holds_and_is_printed_in_each_format() {
+    let shop = with_people();
+    assert_eq!(shop.cdp(["verify", "--format", "json"]).succeeds().json()["holds"], true);
+    assert!(shop.cdp(["verify", "--format", "csv"]).succeeds().stdout().starts_with("check,holds,"));
+    shop.cdp(["verify"]).succeeds();
+}
+
+#[test]
+fn the_same_file_twice_changes_nothing() {
+    let shop = with_people();
+    let file = shop.file("again.csv", PEOPLE);
+    shop.cdp(["drop".as_ref(), file.as_os_str()]).succeeds();
+    assert_eq!(
+        shop.cdp(["query", "select count(*) as n from events", "--format", "csv"]).succeeds().stdout(),
+        "n\n2\n"
+    );
+}
+
+#[test]
+fn a_sound_deployment_says_what_it_comes_to() {
+    let rows = Shop::new().cdp(["check", "--format", "json"]).succeeds().json();
+    let what: Vec<_> = rows.as_array().expect("rows").iter().filter_map(|row| row["what"].as_str()).collect();
+    assert_eq!(what, ["stream", "api source", "drop source", "identity rules", "token"]);
+}

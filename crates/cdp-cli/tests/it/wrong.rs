@@ -1,0 +1,78 @@
+//! What is asked for wrongly, or of the wrong place: an exit code for scripts, and a line that says what to do.
+
+use std::fs;
+
+use crate::cdp::{Shop, cdp};
+
+#[test]
+fn a_folder_that_is_no_deployment_is_told_how_to_become_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().to_str().expect("text");
+    for command in [
+        vec!["up"],
+        vec!["check"],
+        vec!["verify"],
+        vec!["query", "select 1"],
+        vec!["profile", "user_id:jane"],
+        vec!["drop", "people.csv"],
+        vec!["quarantine", "list"],
+        vec!["quarantine", "show", "x@1.0"],
+        vec!["quarantine", "replay"],
+    ] {
+        let code = if command == ["check"] { 1 } else { 2 };
+        cdp(command.into_iter().chain(["--dir", dir])).fails(code, &format!("make one with `cdp init {dir}`"));
+    }
+}
+
+#[test]
+fn a_deployment_is_made_once() {
+    let shop = Shop::new();
+    let secrets = fs::read_to_string(shop.dir().join("secrets.toml")).expect("there");
+    cdp(["init".as_ref(), shop.dir().as_os_str()]).fails(2, "is a deployment already");
+    assert_eq!(fs::read_to_string(shop.dir().join("secrets.toml")).expect("there"), secrets);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let shop = Shop::new();
+    let file = shop.file("a-file", "");
+    let below = file.join("shop");
+    cdp(["init".as_ref(), below.as_os_str()]).fails(2, "a-file/shop");
+}
+
+#[test]
+fn a_wrong_setting_is_named_with_its_remedy() {
+    let shop = Shop::new();
+    let settings = shop.dir().join("cdp.toml");
+    let text = fs::read_to_string(&settings).expect("there").replacen("shards = 2", "shards = 0", 1);
+    fs::write(&settings, text).expect("written");
+    let wrong = "cdp.toml: stream.shards: 0 shards; use 1 to 64";
+    shop.cdp(["check"]).fails(1, wrong);
+    shop.cdp(["up"]).fails(2, wrong);
+    shop.cdp(["query", "select 1"]).fails(2, wrong);
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_answered_with_the_nearest_one() {
+    cdp(["quary"]).fails(2, "query");
+    cdp(["query"]).fails(2, "STATEMENT");
+}
+
+#[test]
+fn what_a_command_cannot_find_is_an_answer_and_no_fault() {
+    let shop = Shop::new();
+    shop.cdp(["profile", "user_id:nobody"]).fails(1, "user_id:nobody");
+    shop.cdp(["quarantine", "show", "shardId-000000000000@17.0"]).fails(1, "nothing was refused at");
+}
+
+#[test]
+fn a_wrong_argument_is_named_with_its_remedy() {
+    let shop = Shop::new();
+    shop.cdp(["profile", "jane"]).fails(2, "write NAMESPACE:VALUE");
+    shop.cdp(["query", "select nothing from events"]).fails(2, "nothing");
+    shop.cdp(["query", "drop table events"]).fails(2, "DropTable");
+    shop.cdp(["quarantine", "show", "17"]).fails(2, "`cdp quarantine list` prints them");
+    shop.cdp(["quarantine", "replay", "--since", "yesterday"]).fails(2, "since: not a time: \"yesterday\"");
+    shop.cdp(["drop", "--source", "partnr", "people.csv"]).fails(2, "there is partner");
+    shop.cdp(["drop", "nowhere.csv"]).fails(2, "nowhere.csv");
+}
