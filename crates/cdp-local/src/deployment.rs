@@ -19,8 +19,11 @@ mod settings;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use adapter_delta::DeltaLake;
 use cdp_identity::Rules;
+use cdp_query::{Query, QueryError};
 
 pub use init::{Created, init};
 pub use lock::{Lock, Running};
@@ -36,7 +39,7 @@ pub enum DeploymentError {
     NoDeployment(PathBuf),
     #[error("{} is a deployment already; its files were left alone", .0.display())]
     AlreadyThere(PathBuf),
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {source}; the user who runs cdp has to be able to read and write it", .path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("{}: {source}", .path.display())]
     Syntax { path: PathBuf, source: Box<toml::de::Error> },
@@ -86,6 +89,16 @@ impl Deployment {
 
     pub fn lake(&self) -> PathBuf {
         self.root.join("lake")
+    }
+
+    /// What SQL asks. A deployment that never ran has no tables yet: it gets empty ones, as from its first start.
+    pub fn tables(&self) -> Result<Query, QueryError> {
+        let root = self.lake();
+        if root.exists() {
+            return Query::open(&root);
+        }
+        let lake = DeltaLake::open(&root).map_err(|error| QueryError::Lake(root.clone(), error))?;
+        Ok(Query::over(Arc::new(lake), &root))
     }
 
     /// Where files of a drop source appear.

@@ -56,10 +56,11 @@ impl Deployment {
             move |source| DropError::Io { path, source }
         };
         fs::create_dir_all(&folder).map_err(at(&folder))?;
+        can_be_read(file).map_err(at(file))?;
         for place in names_for(file).map(|name| folder.join(name)) {
             if !place.exists() {
                 let hidden = folder.join(format!(".{}.part", std::process::id()));
-                fs::copy(file, &hidden).map_err(at(file))?;
+                fs::copy(file, &hidden).map_err(at(&folder))?;
                 fs::rename(&hidden, &place).map_err(at(&place))?;
                 return Ok(place);
             }
@@ -69,6 +70,11 @@ impl Deployment {
         }
         Err(at(file)(io::Error::from(io::ErrorKind::AlreadyExists)))
     }
+}
+
+fn can_be_read(file: &Path) -> io::Result<()> {
+    let is_file = fs::File::open(file)?.metadata()?.is_file();
+    if is_file { Ok(()) } else { Err(io::Error::new(io::ErrorKind::IsADirectory, "it is no file")) }
 }
 
 /// `a.csv`, `a-2.csv`, `a-3.csv` and so on.

@@ -103,11 +103,12 @@ impl Lookup {
         let bar = progress::towards(self.total(), "lookups");
         let rate = Some(f64::from(self.rate));
         let load = Load { to, connections: self.connections, requests: self.total(), rate, request, progress: &bar };
-        let Outcome { latencies, not_found, wall, .. } = load.send()?;
+        let Outcome { latencies, not_found, put_off, wall } = load.send()?;
         bar.finish_and_clear();
 
         report.count("lookups", latencies.count());
         report.count("not_found", not_found);
+        report.count("put_off", put_off);
         report.rate("lookups_per_second", latencies.count(), wall);
         if let Some(server) = server {
             report.cpu("server_cpu", server, latencies.count());

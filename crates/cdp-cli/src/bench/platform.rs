@@ -34,6 +34,7 @@ impl Platform {
     pub fn start() -> Result<Self, Fault> {
         let folder = tempfile::tempdir()?;
         let keys = cdp_local::init(folder.path())?;
+        allow_any_rate(&folder.path().join("secrets.toml"))?;
         let output = folder.path().join("up.log");
         let process = Command::new(std::env::current_exe()?)
             .args(["up", "--listen", "127.0.0.1:0", "--dir"])
@@ -70,6 +71,12 @@ impl Platform {
     pub fn usage(&self) -> Usage {
         Usage::of_process(self.process.id())
     }
+}
+
+/// A token's usual rate is there to protect others; here there are none.
+fn allow_any_rate(secrets: &Path) -> Result<(), Fault> {
+    let text = fs::read_to_string(secrets)?;
+    Ok(fs::write(secrets, text.replace("# requests_per_second = 1000\n", "requests_per_second = 1000000\n"))?)
 }
 
 impl Drop for Platform {

@@ -1,4 +1,4 @@
-use cdp_local::Deployment;
+use cdp_local::{Deployment, DeploymentError};
 use clap::Args;
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub struct Check {
 
 impl Check {
     pub fn run(self) -> Result<(), Fault> {
-        let deployment = Deployment::open(&self.at.dir).map_err(Fault::no)?;
+        let deployment = Deployment::open(&self.at.dir).map_err(unsound)?;
         let settings = &deployment.settings;
         let mut rows = Rows::new(&["what", "name", "setting"]);
         let mut told = |what: &str, name: &str, setting: String| {
@@ -38,5 +38,18 @@ impl Check {
             told("token", &token.name, token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", "));
         }
         Ok(rows.print(self.format)?)
+    }
+}
+
+/// Where there is nothing to check, the command is wrong; where there is, the answer is no.
+fn unsound(error: DeploymentError) -> Fault {
+    match error {
+        DeploymentError::NoDeployment(_) | DeploymentError::Io { .. } => error.into(),
+        DeploymentError::Syntax { .. }
+        | DeploymentError::Setting { .. }
+        | DeploymentError::OpenSecrets(_)
+        | DeploymentError::AlreadyThere(_)
+        | DeploymentError::InUse { .. }
+        | DeploymentError::Locked(_) => Fault::no(error),
     }
 }

@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use arrow::array::{Array, AsArray};
-use cdp_local::{Deployment, Door, Query as Lake};
+use cdp_local::{Deployment, Door};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -11,6 +11,9 @@ use crate::output::Format;
 
 /// Records that were refused: what, why, and their bytes.
 #[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Example:\n  cdp quarantine list --dir shop\n  cdp quarantine show --dir shop shardId-000000000000@17.0"
+)]
 pub enum Quarantine {
     List(List),
     Show(Show),
@@ -84,7 +87,7 @@ impl Show {
         );
         let deployment = Deployment::open(&self.at.dir)?;
         let (_, batches) = wait_for(async {
-            let lake = Lake::open(&deployment.lake()).map_err(Fault::unavailable)?;
+            let lake = deployment.tables().map_err(Fault::unavailable)?;
             lake.sql(&statement).await.map_err(Fault::wrong)
         })?;
         let bytes = batches.iter().find(|batch| batch.num_rows() > 0).and_then(|batch| {
@@ -111,6 +114,8 @@ pub struct Replay {
     /// ISO 8601.
     #[arg(long)]
     since: Option<String>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 impl Replay {
@@ -128,7 +133,8 @@ impl Replay {
                 Fault::unavailable(message)
             });
         }
-        println!("{} replayed, {} had been replayed before", body["replayed"], body["passed_over"]);
-        Ok(())
+        let mut rows = Rows::new(&["replayed", "replayed_before"]);
+        rows.push([body["replayed"].clone(), body["passed_over"].clone()]);
+        Ok(rows.print(self.format)?)
     }
 }

@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use cdp_local::{Deployment, Query as Lake};
+use cdp_local::Deployment;
 use clap::Args;
 use futures::TryStreamExt;
 use serde_json::{Number, Value};
@@ -41,7 +41,7 @@ impl Query {
 pub fn print(dir: &Path, statement: &str, format: Format) -> Result<(), Fault> {
     let deployment = Deployment::open(dir)?;
     wait_for(async {
-        let lake = Lake::open(&deployment.lake()).map_err(Fault::unavailable)?;
+        let lake = deployment.tables().map_err(Fault::unavailable)?;
         let (schema, batches) = lake.stream(statement).await.map_err(Fault::wrong)?;
         let mut batches = pin!(batches);
         // A statement that fails before its first row prints nothing.
