@@ -42,4 +42,4 @@ $(HARD)/events.jsonl:
 lint: ## format, clippy, licences and advisories
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences not checked"; fi
+	tests/deny
