@@ -46,7 +46,8 @@ fn on_a_screen(person: &Value) -> Rows {
     let traits = entries(&person["traits"]).map(|(name, set)| format!("{name}: {}", text(&set["value"])));
     let identifiers = elements(&person["identifiers"]).map(|held| words(held, ["namespace", "value"], ":"));
     let counts = entries(&person["events"]["by_name"]).map(|(name, count)| format!("{name}: {count}"));
-    let recent = elements(&person["recent_events"]).map(|event| words(event, ["timestamp", "type", "name"], " "));
+    let recent =
+        elements(&person["recent_events"]).map(|event| words(event, ["timestamp", "type", "event", "name"], " "));
     let mut rows = Rows::new(&["field", "value"]);
     rows.push(["id".into(), person["id"].clone()]);
     rows.push(["identifiers".into(), lines(identifiers)]);
@@ -95,7 +96,7 @@ mod tests {
             "traits": {"age": {"value": 7, "source": "web"}, "city": {"value": "Lyon"}},
             "audiences": [],
             "events": {"total": 3, "by_name": {"identify": 2, "Order": 1}},
-            "recent_events": [{"type": "track", "name": "Order", "timestamp": "T1"}, {"type": "identify", "timestamp": "T0"}],
+            "recent_events": [{"type": "track", "event": "Order", "timestamp": "T1"}, {"type": "identify", "timestamp": "T0"}],
         }));
         let of = |field: &str| rows.rows.iter().find(|row| row[0] == field).map(|row| row[1].clone());
         assert_eq!(of("identifiers"), Some("user_id:jane\nemail:j@x.org".into()));
