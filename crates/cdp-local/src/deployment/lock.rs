@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +26,22 @@ pub struct Lock {
 }
 
 const FILE: &str = "run.json";
+/// So long is waited for one that does not say where it listens: a command that is soon done, or a look at who it is.
+const PATIENCE: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Lock {
     pub fn take(dir: &Path) -> Result<Self, DeploymentError> {
+        let began = Instant::now();
+        loop {
+            match Self::try_take(dir) {
+                Err(DeploymentError::Locked(_)) if began.elapsed() < PATIENCE => thread::sleep(LOOK_AGAIN),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn try_take(dir: &Path) -> Result<Self, DeploymentError> {
         let path = dir.join(FILE);
         let io = |source| DeploymentError::Io { path: path.clone(), source };
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
@@ -90,5 +105,17 @@ mod tests {
         drop(lock);
         assert_eq!(Running::find(dir.path()), None);
         Lock::take(dir.path()).expect("free again");
+    }
+
+    #[test]
+    fn whoever_is_soon_done_is_waited_for() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let short = Lock::take(dir.path()).expect("free");
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| Lock::take(dir.path()));
+            thread::sleep(LOOK_AGAIN * 3);
+            drop(short);
+            waiting.join().expect("no panic").expect("free in time");
+        });
     }
 }
