@@ -82,10 +82,9 @@ impl Profiles {
     fn take_in(&self, ingest: &StoresIngest) -> Result<Work, Fault> {
         let bar = progress::towards(self.people * 2, "events");
         let workers = self.workers.max(1);
-        let partition = |part: u64| PartitionId::new(format!("people-{part}"));
-        let work = stores::run(ingest, (0..workers).map(partition).collect(), |worker, own| {
-            let part = (0..workers).find(|part| partition(*part) == own).unwrap_or_default();
-            self.work(worker, People::part(part, workers, self.people, BenchWorld.now()), &bar)
+        let partitions: Vec<_> = (0..workers).map(|part| PartitionId::new(format!("people-{part}"))).collect();
+        let work = stores::run(ingest, &partitions, |worker, part| {
+            self.work(worker, People::part(part as u64, workers, self.people, BenchWorld.now()), &bar)
         });
         bar.finish_and_clear();
         work

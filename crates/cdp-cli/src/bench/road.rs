@@ -57,7 +57,7 @@ impl Road {
         let dir = self.dir.as_deref().unwrap_or(folder.path());
         let log = EmbeddedLog::open(dir.join("log"), self.shards, LogOptions::default()).map_err(Fault::unavailable)?;
         let ingest = stores::open(dir)?;
-        let partitions = block_on(log.partitions()).map_err(Fault::unavailable)?;
+        let shards = block_on(log.partitions()).map_err(Fault::unavailable)?;
         let (began, usage) = (Instant::now(), Usage::of_this_process());
         let (sent, bar) = (AtomicBool::new(false), progress::counting("events"));
         let (produced, work) = thread::scope(|scope| {
@@ -66,7 +66,7 @@ impl Road {
                 sent.store(true, Ordering::Release);
                 outcome
             });
-            let work = stores::run(&ingest, partitions, |worker, shard| self.work(&log, worker, &shard, &sent, &bar))?;
+            let work = stores::run(&ingest, &shards, |worker, at| self.work(&log, worker, &shards[at], &sent, &bar))?;
             Ok::<_, Fault>((joined(producer)?, work))
         })?;
         bar.finish_and_clear();

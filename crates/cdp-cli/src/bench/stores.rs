@@ -76,26 +76,27 @@ impl Work {
     }
 }
 
-/// Runs `work` for each partition, each on a thread, and the committer until the last of them has ended.
+/// Runs `work` for each partition by its place among them, each on a thread, and the committer until the last has ended.
 pub fn run(
     ingest: &StoresIngest,
-    partitions: Vec<PartitionId>,
-    work: impl Fn(StoresWorker<'_>, PartitionId) -> Result<Work, Fault> + Sync,
+    partitions: &[PartitionId],
+    work: impl Fn(StoresWorker<'_>, usize) -> Result<Work, Fault> + Sync,
 ) -> Result<Work, Fault> {
     let working = AtomicUsize::new(partitions.len());
-    let one = |partition: PartitionId| {
+    let one = |at: usize, partition: &PartitionId| {
         let worker = block_on(ingest.open(partition.clone())).map_err(Fault::unavailable)?;
-        let done = work(worker, partition)?;
+        let done = work(worker, at)?;
         Ok(Work { workers_cpu: thread_cpu_time().unwrap_or_default(), ..done })
     };
     thread::scope(|scope| {
         let (one, working) = (&one, &working);
         let workers: Vec<_> = partitions
-            .into_iter()
-            .map(|partition| {
+            .iter()
+            .enumerate()
+            .map(|(at, partition)| {
                 scope.spawn(move || {
                     let _ends = OneLess(working);
-                    one(partition)
+                    one(at, partition)
                 })
             })
             .collect();
