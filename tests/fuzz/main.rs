@@ -3,6 +3,8 @@
 //!
 //! `CDP_FUZZ_ITERATIONS=1000000` sets how often each decoder is tried; `CDP_FUZZ_SEED=42` tries one input alone.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 mod decoders;
 mod mutate;
 mod seeds;

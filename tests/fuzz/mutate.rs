@@ -48,7 +48,7 @@ impl<'d> Mutator<'d> {
                 input.insert(from, byte);
             }
             6 => {
-                drop(input.splice(from..from, std::iter::repeat_n(self.dice.random(), self.dice.random_range(1..200))))
+                drop(input.splice(from..from, std::iter::repeat_n(self.dice.random(), self.dice.random_range(1..200))));
             }
             _ if self.dictionary.is_empty() => flip(input, from, 0xFF),
             _ => {

@@ -4,6 +4,8 @@
 //!
 //! `CDP_SIM_SEEDS=1000` sets how many schedules run; `CDP_SIM_SEED=42` replays one, alone.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 mod events;
 mod executor;
 mod outcome;

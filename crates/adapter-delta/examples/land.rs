@@ -3,6 +3,8 @@
 //!
 //! Each event gets a profile of its own identifier, each profile a claim: a lake for readers to try, not a stitched one.
 
+#![expect(clippy::print_stdout, reason = "an example prints what it found")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;

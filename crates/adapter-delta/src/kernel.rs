@@ -45,7 +45,7 @@ impl Drop for Threads {
 impl TaskExecutor for Threads {
     type Guard<'a> = EnterGuard<'a>;
 
-    #[allow(clippy::expect_used, reason = "the trait has no way to say that a task panicked")]
+    #[expect(clippy::expect_used, reason = "the trait has no way to say that a task panicked")]
     fn block_on<T>(&self, task: T) -> T::Output
     where
         T: Future + Send + 'static,

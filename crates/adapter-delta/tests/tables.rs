@@ -1,5 +1,7 @@
 //! What tables in a folder go through: crashes, other processes, newer releases, readers that take their time.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 mod bench;
 
 use std::fs;

@@ -1,6 +1,8 @@
 //! What a write and a read cost, in wall time and in CPU of all threads, so that settings are chosen by measurement:
 //! `cargo run --release -p adapter-fjall --example state_throughput [MILLIONS]`
 
+#![expect(clippy::print_stdout, reason = "an example prints what it found")]
+
 use std::error::Error;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! The contract of State, and what must be there after a restart, a kill, and a second process.
 
+#![expect(clippy::expect_used, reason = "a test fails by a panic")]
+
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 

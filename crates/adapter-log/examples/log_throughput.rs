@@ -1,6 +1,8 @@
 //! What an append and a read cost, in wall time and in CPU of all threads:
 //! `cargo run --release -p adapter-log --example log_throughput [SHARDS]`
 
+#![expect(clippy::print_stdout, reason = "an example prints what it found")]
+
 use std::error::Error;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! The contract of Stream, and what only a log in a folder has: restarts, crashes, segments, and another process.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

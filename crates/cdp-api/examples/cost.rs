@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release -p cdp-api --example cost
 
+#![expect(clippy::print_stdout, reason = "an example prints what it found")]
+
 use std::error::Error;
 use std::hint::black_box;
 use std::sync::Arc;

@@ -4,7 +4,9 @@
 //!
 //! Source `web` has the write key `key`; the stream is `events`; with an access key, its callers must sign.
 
-#[allow(dead_code, reason = "what tests look at")]
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "an example is read by whoever started it")]
+
+#[expect(dead_code, reason = "what tests look at")]
 #[path = "../tests/it/memory_stream.rs"]
 mod memory_stream;
 

@@ -1,5 +1,7 @@
 //! `cdp`: the platform on one machine, by command.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a command prints is its answer")]
+
 mod bench;
 mod command;
 mod fault;

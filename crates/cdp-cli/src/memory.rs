@@ -10,6 +10,7 @@ const PURGE_DELAY: mi_option_t = 15;
 
 /// A batch frees what the next one needs again at once; a page that went back in between is cleared anew, which costs
 /// more than what it holds.
+#[expect(unsafe_code, reason = "mimalloc's options can be set by its C function only")]
 pub fn keep_between_batches() {
     const REST_MS: i64 = 10_000;
     // SAFETY: it stores a number, whenever it is called.

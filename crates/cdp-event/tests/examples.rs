@@ -1,6 +1,8 @@
 //! The examples of `events/`: what is accepted yields what its sidecar states, what is rejected is refused for its folder's
 //! reason and its name's field, and what is wrapped comes apart as its sidecar states.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -111,6 +111,7 @@ pub fn default_namespaces() -> Vec<NamespaceRule> {
 }
 
 impl Default for Rules {
+    #[expect(clippy::unreachable, reason = "the defaults are constants")]
     fn default() -> Self {
         let blocked = BLOCKED_VALUES.map(str::to_owned).into();
         let patterns = BLOCKED_PATTERNS.map(str::to_owned).into();

@@ -1,6 +1,8 @@
 //! CPU and bytes that one event costs as a row and in a file, so that the settings are chosen by measurement:
 //! `cargo run --release -p cdp-lake --example encode_cost EVENTS.jsonl [ROWS_IN_FILE]`
 
+#![expect(clippy::print_stdout, reason = "an example prints what it found")]
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs;

@@ -3,6 +3,8 @@
 //! A check takes a fresh adapter and panics where a sentence of the port's contract does not hold. This is test support:
 //! nothing here belongs on the path of an event.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 pub mod lake;
 pub mod state;
 pub mod stream;

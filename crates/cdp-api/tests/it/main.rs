@@ -1,5 +1,7 @@
 //! The front as its clients see it, in process, over a stream in memory.
 
+#![expect(clippy::expect_used, reason = "a test fails by a panic")]
+
 mod front;
 mod memory_stream;
 mod people;

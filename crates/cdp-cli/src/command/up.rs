@@ -20,7 +20,7 @@ impl Up {
     pub fn run(self) -> Result<(), Fault> {
         let dir = self.at.dir.display().to_string();
         cdp_local::up(&self.at.dir, self.listen, |address| {
-            eprintln!("{dir} runs at http://{address}; Ctrl-C stops it")
+            eprintln!("{dir} runs at http://{address}; Ctrl-C stops it");
         })?;
         eprintln!("{dir} has stopped");
         Ok(())

@@ -1,5 +1,7 @@
 //! `cdp` as a user meets it: the real binary, by its arguments, its output and its exit code.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 mod cdp;
 
 mod help;

@@ -294,7 +294,7 @@ impl Plan {
         checked(start..out.len()).map(Some)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of one event, each found once for both events of a row")]
+    #[expect(clippy::too_many_arguments, reason = "the parts of one event, each found once for both events of a row")]
     fn write_event(
         &self,
         person: &Person<'_>,

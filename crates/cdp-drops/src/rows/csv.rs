@@ -190,7 +190,7 @@ impl Lines {
             match self.delimiter {
                 Delimiter::Whitespace => self.fields.split_at_blanks(text),
                 Delimiter::Byte(delimiter) if memchr::memchr(b'"', text).is_none() => {
-                    self.fields.split(text, delimiter)
+                    self.fields.split(text, delimiter);
                 }
                 Delimiter::Byte(delimiter) => {
                     let (line_length, text_length) = (after, text.len());
