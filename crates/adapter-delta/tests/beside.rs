@@ -1,5 +1,7 @@
 //! Commits, compactions and sweeps beside each other: no row is lost, and none is there twice.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 mod bench;
 
 use std::collections::{BTreeMap, HashSet};

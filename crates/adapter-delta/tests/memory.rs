@@ -1,5 +1,6 @@
 //! A compaction reads and writes as it goes: it needs less memory than its rows, by far.
 #![cfg(target_os = "linux")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod bench;
 

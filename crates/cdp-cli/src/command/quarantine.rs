@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Dir, query, wait_for};
 use crate::fault::Fault;
-use crate::output::Format;
+use crate::output::{Format, Rows};
 
 /// Records that were refused: what, why, and their bytes.
 #[derive(Debug, Subcommand)]
