@@ -26,6 +26,7 @@ PEOPLE := 1000000
 
 bench: $(LABELLED)/events.jsonl $(HARD)/events.jsonl ## how fast this machine is, and how well it stitches (builds a release)
 	$(CARGO) build --release --bin cdp
+	$(BENCH) parse --events $(LABELLED)/events.jsonl --json $(FIGURES)/parse.json
 	$(BENCH) road --events $(LABELLED)/events.jsonl --json $(FIGURES)/road.json
 	$(BENCH) http --events $(LABELLED)/events.jsonl --json $(FIGURES)/http.json
 	$(BENCH) http --events $(LABELLED)/events.jsonl --rate 50000 --json $(FIGURES)/http-50000.json

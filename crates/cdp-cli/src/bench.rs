@@ -1,5 +1,6 @@
 //! `cdp bench`: how fast, how large and how right, on this machine. Each bench prints a table and, where asked, writes JSON.
 
+mod parse;
 mod road;
 
 mod profiles;
@@ -32,6 +33,7 @@ use crate::fault::Fault;
 #[command(after_help = "Example:\n  cdp bench road\n  cdp bench http --json http.json\n\n\
     Figures that count are those of a release build: cargo build --release --bin cdp.")]
 pub enum Bench {
+    Parse(parse::Parse),
     Road(road::Road),
     Profiles(profiles::Profiles),
     Http(http::Http),
@@ -42,6 +44,7 @@ pub enum Bench {
 impl Bench {
     pub fn run(self) -> Result<(), Fault> {
         match self {
+            Self::Parse(bench) => bench.run(),
             Self::Road(bench) => bench.run(),
             Self::Profiles(bench) => bench.run(),
             Self::Http(bench) => bench.run(),
