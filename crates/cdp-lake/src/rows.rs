@@ -1,5 +1,6 @@
 //! Domain values become rows of the tables.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -57,6 +58,8 @@ fn arrays(columns: impl IntoIterator<Item = StringBuilder>) -> impl Iterator<Ite
 
 const EVENT_TEXTS: usize = 10;
 const FACT_TEXTS: usize = 10;
+/// As long as most ids and names are.
+const USUAL_TEXT_BYTES: usize = 40;
 
 pub struct EventRows {
     timestamp: Moments,
@@ -75,21 +78,35 @@ pub struct EventRows {
 
 impl Default for EventRows {
     fn default() -> Self {
-        Self {
-            timestamp: Moments::new(),
-            texts: Default::default(),
-            received_at: Moments::new(),
-            original_timestamp: Moments::new(),
-            sent_at: Moments::new(),
-            facts: Default::default(),
-            revenue: Float64Builder::new(),
-            rest: Default::default(),
-            positions: Positions::new(),
-        }
+        Self::sized_for([])
     }
 }
 
 impl EventRows {
+    /// No rows yet, and room for those of `events`: their JSON is most of a row, and a column that grows is copied.
+    pub fn sized_for<'e>(events: impl IntoIterator<Item = &'e Event<'e>>) -> Self {
+        let (mut rows, mut properties, mut traits, mut context) = (0, 0, 0, 0);
+        let bytes = |json: &Option<Cow<'_, str>>| json.as_deref().map_or(0, str::len);
+        for event in events {
+            rows += 1;
+            properties += bytes(&event.properties);
+            traits += bytes(&event.traits);
+            context += bytes(&event.context);
+        }
+        let texts = |bytes: usize| StringBuilder::with_capacity(rows, bytes);
+        Self {
+            timestamp: Moments::new(),
+            texts: std::array::from_fn(|_| texts(rows * USUAL_TEXT_BYTES)),
+            received_at: Moments::new(),
+            original_timestamp: Moments::new(),
+            sent_at: Moments::new(),
+            facts: std::array::from_fn(|_| texts(rows * USUAL_TEXT_BYTES)),
+            revenue: Float64Builder::new(),
+            rest: [texts(0), texts(0), texts(properties), texts(traits), texts(context)],
+            positions: Positions::new(),
+        }
+    }
+
     pub fn push(&mut self, partition: &PartitionId, event: &Event<'_>, profile: ProfileId) {
         self.timestamp.push(Some(event.timestamp));
         profile.with_text(|profile| {

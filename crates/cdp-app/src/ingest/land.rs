@@ -66,7 +66,7 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
         let accepted = landing.iter().filter(|landing| landing.verdict == Verdict::Accepted);
         for (day, landing) in by_day(accepted, |landing| landing.arrived_at) {
             let mut batches = landing.chunks(ROWS_AT_A_TIME).map(|some| {
-                let mut rows = EventRows::default();
+                let mut rows = EventRows::sized_for(some.iter().map(|landing| landing.event));
                 some.iter().for_each(|landing| rows.push(self.partition, landing.event, landing.resolved.profile));
                 rows.finish()
             });

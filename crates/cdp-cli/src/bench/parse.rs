@@ -91,17 +91,21 @@ impl Done {
             .map(|record| (record.clone(), Parts::of(&record)))
             .collect();
         let decoded = records.iter().flat_map(|(record, parts)| decode(record, parts, "bench"));
-        let outcomes = decoded.map(|decoded| decoded.event.and_then(|raw| validate(&raw)));
-        let (events, refused): (Vec<_>, Vec<_>) = outcomes.partition(Result::is_ok);
+        let mut events = Vec::with_capacity(records.len());
+        for decoded in decoded {
+            match decoded.event.and_then(|raw| validate(&raw)) {
+                Ok(event) => events.push(event),
+                Err(_) => self.refused += 1,
+            }
+        }
         self.events += records.len() as u64;
-        self.refused += refused.len() as u64;
         self.parse += began.elapsed();
 
         let began = Instant::now();
         let mut file = TableFile::new(layout::EVENTS.clone(), Vec::new()).map_err(Fault::unavailable)?;
         for some in events.chunks(ROWS_AT_A_TIME) {
-            let mut rows = EventRows::default();
-            some.iter().flatten().for_each(|event| rows.push(&partition, event, profile));
+            let mut rows = EventRows::sized_for(some);
+            some.iter().for_each(|event| rows.push(&partition, event, profile));
             file.write(&rows.finish().map_err(Fault::unavailable)?).map_err(Fault::unavailable)?;
         }
         let (bytes, _) = file.finish().map_err(Fault::unavailable)?;
