@@ -1,8 +1,12 @@
 //! SQL over the lake, by DataFusion. Reads only: the tables are written by the road, and by nobody else.
 
-mod json;
+mod named;
+mod views;
+
 mod prune;
 mod table;
+
+mod json;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,36 +14,19 @@ use std::sync::Arc;
 use adapter_delta::{DeltaError, DeltaLake};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use cdp_ports::TableName;
-use datafusion::common::TableReference;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use futures::{Stream, TryStreamExt};
 
+use crate::named::Named;
 use crate::table::LakeTable;
+
+pub use views::VIEWS;
 
 /// Memory that all statements of a lake may use together; what needs more spills to disk.
 const MEMORY_BYTES: usize = 1 << 30;
-
-/// Views that every engine should have; `schemas/tables/views.md` explains them.
-pub const VIEWS: [(&str, &str); 2] = [
-    (
-        "canonical",
-        "select c.profile_id, coalesce(m.canonical_id, c.profile_id) as canonical_id \
-         from (select distinct profile_id from identity where decision = 'claim') c \
-         left join (select profile_id, canonical_id from (select profile_id, canonical_id, row_number() over \
-         (partition by profile_id order by revision desc) as newest from identity where decision = 'canonical') r \
-         where newest = 1) m on m.profile_id = c.profile_id",
-    ),
-    (
-        "people",
-        "select profile_id, created_at, first_seen, last_seen, events, traits, identifiers, counts, members, written_at \
-         from (select *, row_number() over (partition by profile_id order by revision desc) as newest from profiles) r \
-         where newest = 1 and merged_into is null",
-    ),
-];
 
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
@@ -114,33 +101,6 @@ impl Query {
         }
         Ok(context)
     }
-}
-
-/// What a statement is about. Nothing else is looked up: to list a table's files takes time.
-struct Named {
-    tables: Vec<TableName>,
-    views: Vec<(&'static str, &'static str)>,
-}
-
-impl Named {
-    fn of(context: &SessionContext, statement: &str) -> Result<Self, DataFusionError> {
-        let mut named = references(context, statement)?;
-        let all = named.iter().any(|reference| reference.schema() == Some("information_schema"));
-        let is_named =
-            |named: &[TableReference], name: &str| all || named.iter().any(|reference| reference.table() == name);
-        let views: Vec<_> = VIEWS.into_iter().filter(|(name, _)| is_named(&named, name)).collect();
-        for (_, select) in &views {
-            named.extend(references(context, select)?);
-        }
-        let tables = TableName::ALL.into_iter().filter(|table| is_named(&named, table.as_str())).collect();
-        Ok(Self { tables, views })
-    }
-}
-
-fn references(context: &SessionContext, statement: &str) -> Result<Vec<TableReference>, DataFusionError> {
-    let state = context.state();
-    let parsed = state.sql_to_statement(statement, &state.config_options().sql_parser.dialect)?;
-    state.resolve_table_references(&parsed)
 }
 
 #[cfg(test)]

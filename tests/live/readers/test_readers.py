@@ -37,6 +37,8 @@ QUESTIONS = {
     "a day chosen by its partition": "select count(*) as n from events where date = (select max(date) from events)",
     "a moment chosen by statistics": "select count(*) as n from events where received_at >= (select max(received_at) from events)",
     "a type chosen by statistics": "select count(*) as n from events where type = 'identify' and event is null",
+    "text chosen by statistics": "select count(*) as n, count(user_id) as known from events where event >= 'O' and event < 'P' and type <> 'page'",
+    "what no file holds": "select count(*) as n from events where type = 'nothing' or date < cast('2000-01-01' as date)",
     "reasons": "select reason, count(*) as n, count(field) as fields from quarantine group by reason order by reason",
     "decisions": "select decision, count(*) as n, count(distinct profile_id) as profiles, count(canonical_id) as canonical, "
     "max(revision) as revision from identity group by decision order by decision",
