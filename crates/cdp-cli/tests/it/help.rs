@@ -15,6 +15,7 @@ fn each_command_helps_with_an_example() {
         "check",
         "bench",
         "bench road",
+        "bench parse",
         "bench profiles",
         "bench http",
         "bench lookup",
