@@ -36,10 +36,12 @@ pub fn envelopes() -> Vec<Vec<u8>> {
         sent_at: Some(Timestamp::from_ms(-5)),
         kind: Some(EventKind::Track),
         context: Some(r#"{"ip":"10.0.0.1","traits":{"email":"j@x.org"}}"#.to_owned()),
+        whole_bytes: None,
     };
     let bare = Envelope { sent_at: None, kind: None, context: None, ..full.clone() };
+    let head = Envelope { whole_bytes: Some(2_000_000), ..bare.clone() };
     let events = events();
-    events.iter().zip([full, bare].iter().cycle()).map(|(event, envelope)| envelope.wrap(event)).collect()
+    events.iter().zip([full, bare, head].iter().cycle()).map(|(event, envelope)| envelope.wrap(event)).collect()
 }
 
 pub fn aggregates() -> Vec<Vec<u8>> {

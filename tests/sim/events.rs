@@ -48,6 +48,7 @@ fn data(dice: &Dice, sent: &mut Vec<(String, Value)>, with_alias: bool) -> Bytes
             sent_at: None,
             kind: None,
             context: None,
+            whole_bytes: None,
         }
         .wrap(event(dice, sent, with_alias).to_string().as_bytes())
         .into(),

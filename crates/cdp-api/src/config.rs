@@ -43,9 +43,12 @@ pub struct Limits {
     /// Of a request's body once inflated.
     pub inflated_bytes: usize,
     pub batch_events: usize,
-    /// Of an event that is sent alone. In a batch a larger one is taken, and goes to quarantine.
+    /// Of an event that is sent alone, and of the context that a batch shares. In a batch a larger event is taken, and goes
+    /// to quarantine.
     pub event_bytes: usize,
-    /// Of a record of the stream, with its partition key and its envelope.
+    /// Of the context that a batch shares, once it is copied to each of its events.
+    pub shared_bytes: usize,
+    /// Of a record of the stream, with its partition key and its envelope. Of a larger event the record holds the head.
     pub record_bytes: usize,
     /// How long a body may take to arrive.
     pub body_within: Duration,
@@ -59,6 +62,7 @@ impl Default for Limits {
             inflated_bytes: 8 << 20,
             batch_events: 10_000,
             event_bytes: MAX_EVENT_BYTES,
+            shared_bytes: 32 << 20,
             record_bytes: 1 << 20,
             body_within: Duration::from_secs(30),
         }

@@ -5,15 +5,15 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use cdp_ports::{FaultKind, PortError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::rate::{put_wait, whole_seconds};
 use crate::requests::Reason;
 
-const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// Where a port does not say how long to wait.
 const USUAL_WAIT: Duration = Duration::from_secs(1);
 
@@ -33,8 +33,8 @@ pub enum Refusal {
     InflatedTooLarge { limit_bytes: usize },
     #[error("`batch` has {events} events; send at most {limit} in a request")]
     TooManyEvents { events: usize, limit: usize },
-    #[error("{what} has {bytes} bytes; keep an event below {limit_bytes} and send large values by reference")]
-    EventTooLarge { what: String, bytes: usize, limit_bytes: usize },
+    #[error("the event has {bytes} bytes; keep it below {limit_bytes} and send large values by reference")]
+    EventTooLarge { bytes: usize, limit_bytes: usize },
     #[error("there is no write key; send it as the user name of basic authentication, or as `writeKey` in the body")]
     NoWriteKey,
     #[error("the write key is not known; use the `write_key` of a source of this deployment")]
@@ -47,9 +47,9 @@ pub enum Refusal {
     Slow,
     #[error("the connection broke before the body had arrived; send it again")]
     Broken,
-    #[error("source {source_name} sends faster than its limit; send again after {} s", seconds(*wait))]
+    #[error("source {source_name} sends faster than its limit; send again after {} s", whole_seconds(*wait))]
     TooFast { source_name: String, wait: Duration },
-    #[error("the stream is busy; send again after {} s", seconds(*wait))]
+    #[error("the stream is busy; send again after {} s", whole_seconds(*wait))]
     Busy { wait: Duration },
     /// The cause is for the log: a producer can do nothing about it.
     #[error("events can't be taken now; send again later")]
@@ -132,7 +132,9 @@ impl From<PortError> for Refusal {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Refusal)]
 pub(crate) struct RefusalView<'a> {
+    /// Stays as it is, for programs.
     code: &'a str,
+    /// What is wrong, and what to do, for people.
     message: String,
 }
 
@@ -141,16 +143,9 @@ impl IntoResponse for Refusal {
         let view = RefusalView { code: self.code(), message: self.to_string() };
         let mut response = (self.status(), Json(view)).into_response();
         if let Some(wait) = self.wait() {
-            let wait = HeaderValue::from(seconds(wait));
-            response.headers_mut().insert(header::RETRY_AFTER, wait.clone());
-            response.headers_mut().insert(RATE_LIMIT_RESET, wait);
+            put_wait(response.headers_mut(), wait);
         }
         response.extensions_mut().insert(Reason { code: self.code(), cause: self.cause() });
         response
     }
-}
-
-/// Whole seconds, rounded up, at least one: what the headers can say.
-fn seconds(wait: Duration) -> u64 {
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }

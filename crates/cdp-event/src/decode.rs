@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::{Envelope, Offset, RawEvent, Record, Rejection, Timestamp, deaggregate};
+use crate::{Envelope, Offset, RawEvent, Reason, Record, Rejection, Timestamp, deaggregate};
 
 /// A record's parts: itself, or the user records of a KPL aggregate.
 pub struct Parts {
@@ -49,32 +49,41 @@ pub fn decode<'a>(record: &Record, parts: &'a Parts, source: &'a str) -> impl It
     let (sequence, arrived_at) = (record.sequence, record.arrived_at);
     parts.parts.iter().zip(0u32..).map(move |(bytes, sub)| {
         let offset = Offset::new(sequence, sub);
-        let plain = RawEvent {
-            offset,
-            source: Cow::Borrowed(source),
-            received_at: arrived_at,
-            sent_at: None,
-            kind: None,
-            context: None,
-            bytes,
-        };
-        let event = match Envelope::unwrap(bytes) {
-            None => Ok(plain),
-            Some(Ok((envelope, bytes))) => Ok(RawEvent {
-                source: Cow::Owned(envelope.source),
-                received_at: envelope.received_at,
-                sent_at: envelope.sent_at,
-                kind: envelope.kind,
-                context: envelope.context.map(Cow::Owned),
-                bytes,
-                ..plain
-            }),
-            Some(Err(rejection)) => Err(rejection),
-        };
-        let (source, bytes) = match &event {
-            Ok(raw) => (raw.source.clone(), raw.bytes),
-            Err(_) => (Cow::Borrowed(source), &**bytes),
+        let (source, bytes, event) = match Envelope::unwrap(bytes) {
+            None => {
+                let plain = RawEvent {
+                    offset,
+                    source: Cow::Borrowed(source),
+                    received_at: arrived_at,
+                    sent_at: None,
+                    kind: None,
+                    context: None,
+                    bytes,
+                };
+                (Cow::Borrowed(source), &**bytes, Ok(plain))
+            }
+            Some(Ok((envelope, bytes))) => {
+                (Cow::Owned(envelope.source.clone()), bytes, out_of(envelope, offset, bytes))
+            }
+            Some(Err(rejection)) => (Cow::Borrowed(source), &**bytes, Err(rejection)),
         };
         Decoded { offset, arrived_at, source, bytes, event }
+    })
+}
+
+/// The event that stood in an envelope. A head alone is none.
+fn out_of(envelope: Envelope, offset: Offset, bytes: &[u8]) -> Result<RawEvent<'_>, Rejection> {
+    if let Some(whole_bytes) = envelope.whole_bytes {
+        let detail = format!("the event has {whole_bytes} bytes; the first {} are kept", bytes.len());
+        return Err(Rejection::new(Reason::TooLarge, detail));
+    }
+    Ok(RawEvent {
+        offset,
+        source: Cow::Owned(envelope.source),
+        received_at: envelope.received_at,
+        sent_at: envelope.sent_at,
+        kind: envelope.kind,
+        context: envelope.context.map(Cow::Owned),
+        bytes,
     })
 }

@@ -17,6 +17,8 @@ pub struct Envelope {
     pub kind: Option<EventKind>,
     /// A JSON object that the event's own context is laid over.
     pub context: Option<String>,
+    /// How long the event was, where no record could hold it: what is wrapped is its head then, to be refused with a reason.
+    pub whole_bytes: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -31,6 +33,8 @@ struct Header {
     kind: Option<String>,
     #[prost(string, optional, tag = "5")]
     context: Option<String>,
+    #[prost(uint64, optional, tag = "6")]
+    whole_bytes: Option<u64>,
 }
 
 impl Envelope {
@@ -72,6 +76,7 @@ impl From<&Envelope> for Header {
             sent_at_ms: envelope.sent_at.map(Timestamp::as_ms),
             kind: envelope.kind.map(|kind| kind.as_str().to_owned()),
             context: envelope.context.clone(),
+            whole_bytes: envelope.whole_bytes,
         }
     }
 }
@@ -84,6 +89,7 @@ impl From<Header> for Envelope {
             sent_at: header.sent_at_ms.map(Timestamp::from_ms),
             kind: header.kind.and_then(|kind| kind.parse().ok()),
             context: header.context,
+            whole_bytes: header.whole_bytes,
         }
     }
 }
@@ -99,6 +105,7 @@ mod tests {
             sent_at: Some(Timestamp::from_ms(-5)),
             kind: Some(EventKind::Track),
             context: Some(r#"{"ip":"10.0.0.1"}"#.into()),
+            whole_bytes: Some(2_000_000),
         }
     }
 

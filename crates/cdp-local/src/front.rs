@@ -58,7 +58,7 @@ fn tokens(deployment: &Deployment) -> Vec<Token> {
         name: token.name.clone(),
         token: token.token.clone(),
         scopes: token.scopes.clone(),
-        requests_per_second: None,
+        requests_per_second: token.requests_per_second,
     });
     tokens.collect()
 }

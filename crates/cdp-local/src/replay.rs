@@ -80,6 +80,7 @@ impl RefusedRow {
             sent_at: None,
             kind: None,
             context: None,
+            whole_bytes: None,
         };
         NewRecord {
             partition_key: format!("{}.{}", self.sequence, self.sub),

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::Profiles;
 use super::refusal::Refusal;
 use crate::credentials::token_in;
-use crate::rate::Rate;
+use crate::rate::{self, Rate};
 use crate::{RequestId, Secret};
 
 /// As Segment calls it; `x-request-id` says the same.
@@ -26,8 +26,8 @@ pub struct Token {
     pub name: String,
     pub token: Secret,
     pub scopes: Vec<Scope>,
-    /// Requests above this rate are answered with 429. `None`: as fast as State answers.
-    pub requests_per_second: Option<NonZeroU32>,
+    /// Requests above this rate are answered with 429.
+    pub requests_per_second: NonZeroU32,
 }
 
 /// What a token may do.
@@ -81,7 +81,7 @@ pub(super) struct Tokens(HashMap<[u8; 32], KnownToken>);
 struct KnownToken {
     name: String,
     may_read: bool,
-    rate: Option<Rate>,
+    rate: Rate,
 }
 
 impl Tokens {
@@ -92,7 +92,7 @@ impl Tokens {
                 return Err(BadToken::Empty(name));
             }
             let shown = name.clone();
-            let rate = requests_per_second.map(|limit| Rate::new(limit, Arc::clone(clock)));
+            let rate = Rate::new(requests_per_second, Arc::clone(clock));
             let token_known = KnownToken { name, may_read: scopes.into_iter().any(Scope::reads_profiles), rate };
             if known.insert(digest(token.expose()), token_known).is_some() {
                 return Err(BadToken::Shared(shown));
@@ -101,16 +101,19 @@ impl Tokens {
         Ok(Self(known))
     }
 
-    fn admit(&self, request: &Request) -> Result<(), Refusal> {
+    fn of(&self, request: &Request) -> Result<&KnownToken, Refusal> {
         let token = token_in(request.headers()).filter(|token| !token.is_empty()).ok_or(Refusal::NoToken)?;
-        let known = self.0.get(&digest(&token)).ok_or(Refusal::UnknownToken)?;
-        if !known.may_read {
-            return Err(Refusal::Forbidden { token: known.name.clone() });
+        self.0.get(&digest(&token)).ok_or(Refusal::UnknownToken)
+    }
+}
+
+impl KnownToken {
+    /// Answers how many requests more it may make at once.
+    fn admit(&self) -> Result<u32, Refusal> {
+        if !self.may_read {
+            return Err(Refusal::Forbidden { token: self.name.clone() });
         }
-        match known.rate.as_ref().map(|rate| rate.take(1)) {
-            Some(Err(wait)) => Err(Refusal::TooFast { token: known.name.clone(), wait }),
-            Some(Ok(())) | None => Ok(()),
-        }
+        self.rate.take_one().map_err(|wait| Refusal::TooFast { token: self.name.clone(), wait })
     }
 }
 
@@ -118,19 +121,29 @@ fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Around every route here: lets in who may ask, and names the request as Segment does.
+/// Around every route here: lets in who may ask, says how much more it may, and names the request as Segment does.
 pub(super) async fn guard<S>(State(profiles): State<Arc<Profiles<S>>>, request: Request, next: Next) -> Response
 where
     S: Send + Sync + 'static,
 {
     let id = request.extensions().get::<RequestId>().map(RequestId::to_header);
-    let mut response = match profiles.tokens.admit(&request) {
-        Ok(()) => next.run(request).await,
+    let mut response = match profiles.tokens.of(&request) {
+        Ok(token) => answer(token, request, next).await,
         Err(refusal) => refusal.into_response(),
     };
     if let Some(id) = id {
         response.headers_mut().insert(REQUEST_ID, id);
     }
+    response
+}
+
+async fn answer(token: &KnownToken, request: Request, next: Next) -> Response {
+    let (mut response, remaining) = match token.admit() {
+        Ok(remaining) => (next.run(request).await, remaining),
+        Err(refusal) => (refusal.into_response(), 0),
+    };
+    response.headers_mut().insert(rate::LIMIT, token.rate.limit().get().into());
+    response.headers_mut().insert(rate::REMAINING, remaining.into());
     response
 }
 
@@ -154,7 +167,7 @@ mod tests {
             name: name.into(),
             token: Secret::new(token),
             scopes: vec![Scope::ProfilesRead],
-            requests_per_second: None,
+            requests_per_second: NonZeroU32::MIN,
         };
         let clock: Arc<dyn Clock> = Arc::new(NoClock);
         for (tokens, expected) in [

@@ -12,6 +12,8 @@ mod view;
 mod profile;
 mod segment;
 
+mod documented;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,11 +21,11 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use cdp_app::{Found, Lookup, ProfileName};
 use cdp_ports::{Clock, State};
-use utoipa::OpenApi;
 
 pub use access::{BadToken, NotAScope, Scope, Token};
 
 use access::Tokens;
+pub(crate) use documented::documented;
 use refusal::Refusal;
 
 /// What the handlers share.
@@ -49,12 +51,4 @@ pub fn routes<S: State + 'static>(profiles: Arc<Profiles<S>>) -> Router {
         .merge(segment::routes())
         .route_layer(from_fn_with_state(Arc::clone(&profiles), access::guard))
         .with_state(profiles)
-}
-
-/// The part of the OpenAPI document that is about profiles.
-pub(crate) fn documented() -> utoipa::openapi::OpenApi {
-    #[derive(OpenApi)]
-    #[openapi(paths(profile::profile))]
-    struct Documented;
-    Documented::openapi().merge_from(segment::Documented::openapi())
 }

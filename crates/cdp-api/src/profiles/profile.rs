@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use super::Profiles;
 use super::freshness::answer;
-use super::refusal::{Refusal, RefusalView};
+use super::refusal::Refusal;
 use super::view::{Include, ProfileView};
 
 #[derive(Deserialize, IntoParams)]
@@ -32,19 +32,9 @@ pub(super) struct ProfileQuery {
     tag = "profiles",
     params(
         ("name" = String, Path, description = "NAMESPACE:VALUE, URL-encoded, or a profile's id", example = "user_id:42"),
-        ("if-none-match" = Option<String>, Header, description = "The `etag` of a copy that the client has"),
         ProfileQuery,
     ),
-    responses(
-        (status = 200, description = "The profile", body = ProfileView, headers(("etag" = String, description = "Changes with the profile"))),
-        (status = 304, description = "The client's copy is still the newest"),
-        (status = 400, description = "The name or a parameter can't be read", body = RefusalView),
-        (status = 401, description = "No token, or one that is not known", body = RefusalView),
-        (status = 403, description = "The token lacks the scope `profiles:read`", body = RefusalView),
-        (status = 404, description = "Nobody has this identifier", body = RefusalView),
-        (status = 429, description = "Faster than the token's limit; see `retry-after`", body = RefusalView),
-        (status = 503, description = "State is busy; see `retry-after`", body = RefusalView),
-    ),
+    responses((status = 200, description = "The profile", body = ProfileView)),
     security(("bearer" = ["profiles:read"]), ("basic" = [])),
 )]
 pub(super) async fn profile<S: State + 'static>(

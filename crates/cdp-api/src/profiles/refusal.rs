@@ -11,6 +11,8 @@ use cdp_ports::FaultKind;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::rate::{put_wait, whole_seconds};
+
 /// Where a port does not say how long to wait.
 const USUAL_WAIT: Duration = Duration::from_secs(1);
 
@@ -22,7 +24,7 @@ pub(super) enum Refusal {
     UnknownToken,
     #[error("token {token} may not read profiles; give it the scope profiles:read")]
     Forbidden { token: String },
-    #[error("token {token} asks faster than its limit; ask again after {} s", seconds(*wait))]
+    #[error("token {token} asks faster than its limit; ask again after {} s", whole_seconds(*wait))]
     TooFast { token: String, wait: Duration },
     #[error("the profile's name can't be read: {0}")]
     BadName(String),
@@ -32,7 +34,7 @@ pub(super) enum Refusal {
     BadParameter(String),
     #[error("Profile was not found.")]
     NotFound,
-    #[error("profiles can't be read just now; ask again after {} s", seconds(*wait))]
+    #[error("profiles can't be read just now; ask again after {} s", whole_seconds(*wait))]
     Busy { wait: Duration },
     /// The cause is for the log.
     #[error("the profile can't be read; ask again later")]
@@ -130,7 +132,7 @@ impl IntoResponse for Refusal {
         let view = RefusalView { error: ErrorView { code: self.code(), message: self.to_string() } };
         let mut response = (self.status(), Json(view)).into_response();
         if let Some(wait) = self.wait() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(wait)));
+            put_wait(response.headers_mut(), wait);
         }
         if self.status() == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static(r#"Bearer realm="profiles", Basic realm="profiles""#);
@@ -138,9 +140,4 @@ impl IntoResponse for Refusal {
         }
         response
     }
-}
-
-/// Whole seconds, rounded up, at least one: what the header can say.
-fn seconds(wait: Duration) -> u64 {
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }

@@ -44,7 +44,8 @@ pub(super) async fn collect<S: Stream>(api: &Api<S>, shape: Shape, request: Requ
     }
 
     let envelope = envelope_of(&call, shape, source, received_at);
-    let records = records_of(&call, &envelope, api.limits.record_bytes)?;
+    let records: Vec<NewRecord> =
+        call.events.iter().map(|event| record_of(event, &envelope, api.limits.record_bytes)).collect();
     let verdicts = wants_verdicts(&parts.headers, &parts.uri)
         .then(|| call.events.iter().map(|event| Verdict::of(&raw_event(&envelope, event))).collect());
     if !records.is_empty() {
@@ -58,14 +59,25 @@ fn check_limits(call: &Call<'_>, shape: Shape, limits: &Limits) -> Result<(), Re
     if call.events.len() > limits.batch_events {
         return Err(Refusal::TooManyEvents { events: call.events.len(), limit: limits.batch_events });
     }
-    match (shape, call.events.first()) {
-        (Shape::Single(_), Some(event)) if event.len() > limits.event_bytes => Err(Refusal::EventTooLarge {
-            what: "the event".to_owned(),
-            bytes: event.len(),
-            limit_bytes: limits.event_bytes,
-        }),
-        _ => Ok(()),
+    match shape {
+        Shape::Single(_) => check_event(call, limits),
+        Shape::Batch => check_shared(call, limits),
     }
+}
+
+fn check_event(call: &Call<'_>, limits: &Limits) -> Result<(), Refusal> {
+    let limit_bytes = limits.event_bytes;
+    let too_large = call.events.iter().map(|event| event.len()).find(|bytes| *bytes > limit_bytes);
+    too_large.map_or(Ok(()), |bytes| Err(Refusal::EventTooLarge { bytes, limit_bytes }))
+}
+
+/// Each event carries what the batch shares: a small body must not become a large one.
+fn check_shared(call: &Call<'_>, limits: &Limits) -> Result<(), Refusal> {
+    let (bytes, events) = (call.context.map_or(0, str::len), call.events.len());
+    let is_sound = bytes <= limits.event_bytes && bytes.saturating_mul(events) <= limits.shared_bytes;
+    let problem = || format!("has {bytes} bytes for each of {events} events");
+    let remedy = "share less, or send fewer events in a request";
+    if is_sound { Ok(()) } else { Err(Refusal::BadField { field: "context", problem: problem(), remedy }) }
 }
 
 fn envelope_of(call: &Call<'_>, shape: Shape, source: &KnownSource, received_at: Timestamp) -> Envelope {
@@ -78,20 +90,21 @@ fn envelope_of(call: &Call<'_>, shape: Shape, source: &KnownSource, received_at:
             Shape::Batch => None,
         },
         context: call.context.map(str::to_owned),
+        whole_bytes: None,
     }
 }
 
-fn records_of(call: &Call<'_>, envelope: &Envelope, limit_bytes: usize) -> Result<Vec<NewRecord>, Refusal> {
-    let mut records = Vec::with_capacity(call.events.len());
-    for (at, event) in call.events.iter().enumerate() {
-        let partition_key = partition_key(event);
-        let data = envelope.wrap(event.as_bytes());
-        if data.len() + partition_key.len() > limit_bytes {
-            return Err(Refusal::EventTooLarge { what: format!("event {at}"), bytes: event.len(), limit_bytes });
-        }
-        records.push(NewRecord { partition_key, explicit_hash_key: None, data: data.into() });
+/// An event that no record can hold goes with as much of it as fits: it is refused behind the stream, and harms no other.
+fn record_of(event: &str, envelope: &Envelope, limit_bytes: usize) -> NewRecord {
+    let partition_key = partition_key(event);
+    let mut data = envelope.wrap(event.as_bytes());
+    if partition_key.len() + data.len() > limit_bytes {
+        let of_head = Envelope { whole_bytes: Some(event.len() as u64), ..envelope.clone() };
+        let room = limit_bytes.saturating_sub(partition_key.len() + of_head.wrap(b"").len());
+        let (head, _) = event.split_at(event.floor_char_boundary(room));
+        data = of_head.wrap(head.as_bytes());
     }
-    Ok(records)
+    NewRecord { partition_key, explicit_hash_key: None, data: data.into() }
 }
 
 /// The event as it will come out of the stream.

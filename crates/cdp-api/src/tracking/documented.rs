@@ -10,6 +10,8 @@ use utoipa::{Modify, ToSchema};
 
 use super::collect::VerdictsView;
 use super::verdict::Verdict;
+use super::{BATCH_PATHS, SDK_METRICS_PATH, SETTINGS_PATH, paths_of_kind};
+use crate::openapi::headers::{WAIT, put};
 use crate::refusal::RefusalView;
 
 const TAG: &str = "tracking";
@@ -18,16 +20,41 @@ const BATCH: &str = "Batch";
 
 pub(crate) struct Documented;
 
+/// Status, name, and what it means: which codes.
+const REFUSALS: [(&str, &str, &str); 5] = [
+    (
+        "400",
+        "BadRequest",
+        "Can't pass later either: `not_json`, `bad_field`, `unknown_encoding`, `bad_gzip`, `request_too_large`, \
+         `inflated_too_large`, `too_many_events`, `event_too_large`, `refused_by_stream`",
+    ),
+    ("401", "Unauthorized", "No write key, or one that is not known: `no_write_key`, `unknown_write_key`"),
+    ("408", "Unfinished", "The body did not arrive, send it again: `body_too_slow`, `body_broken_off`"),
+    ("429", "TooFast", "Faster than the source's limit, or than the disk: `too_fast`, `stream_busy`"),
+    ("503", "Unavailable", "The stream can't take events now, send them again: `unavailable`"),
+];
+
 impl Modify for Documented {
     fn modify(&self, document: &mut OpenApi) {
+        let paths = &mut document.paths;
         for kind in EventKind::ALL {
-            let one = takes(&format!("Take one {kind} event"), kind.as_str(), EVENT);
-            document.paths.add_path_operation(format!("/v1/{kind}"), vec![HttpMethod::Post], one);
+            for path in paths_of_kind(kind) {
+                let one = takes(&format!("Take one {kind} event"), &path, EVENT);
+                paths.add_path_operation(path, vec![HttpMethod::Post], one);
+            }
         }
-        let batch = takes("Take a batch of events of any type", "batch", BATCH);
-        document.paths.add_path_operation("/v1/batch", vec![HttpMethod::Post], batch);
+        for path in BATCH_PATHS {
+            let batch = takes("Take a batch of events of any type", path, BATCH);
+            paths.add_path_operation(path, vec![HttpMethod::Post], batch);
+        }
+        paths.add_path_operation(SETTINGS_PATH, vec![HttpMethod::Get], settings());
+        paths.add_path_operation(SDK_METRICS_PATH, vec![HttpMethod::Post], sdk_metrics());
 
-        let schemas = &mut document.components.get_or_insert_default().schemas;
+        let components = document.components.get_or_insert_default();
+        components
+            .responses
+            .extend(REFUSALS.map(|(status, name, meaning)| (name.to_owned(), refusal(status, meaning))));
+        let schemas = &mut components.schemas;
         schemas.insert(EVENT.to_owned(), event().into());
         schemas.insert(BATCH.to_owned(), batch_of_events().into());
         for (name, schema) in [
@@ -40,33 +67,64 @@ impl Modify for Documented {
     }
 }
 
-fn takes(summary: &str, operation: &str, body: &str) -> OperationBuilder {
-    let refused = |description: &str| answer(description, &RefusalView::name());
-    OperationBuilder::new()
+fn takes(summary: &str, path: &str, body: &str) -> OperationBuilder {
+    let taken = answer("Every event is durable", content(&VerdictsView::name()));
+    let operation = OperationBuilder::new()
         .tag(TAG)
-        .operation_id(Some(operation))
+        .operation_id(path.strip_prefix("/v1/"))
         .summary(Some(summary))
         .description(Some(
             "200 means that every event is durable. Whether each is valid is decided behind the stream; a verdict on each \
              is given to those who ask.",
         ))
-        .parameter(verdicts())
+        .parameter(verdicts("verdicts", ParameterIn::Query))
+        .parameter(verdicts("x-cdp-verdicts", ParameterIn::Header))
         .request_body(Some(json_body(body)))
-        .response("200", answer("Every event is durable", &VerdictsView::name()))
-        .response("400", refused("Can't pass later either: not JSON, or too large"))
-        .response("401", refused("No write key, or one that is not known"))
-        .response("429", refused("Faster than the source's limit; see `retry-after`"))
-        .response("503", refused("The stream can't take events now; send again"))
+        .response("200", taken)
         .security(SecurityRequirement::new("basic", [""; 0]))
         .security(SecurityRequirement::new("bearer", [""; 0]))
         // A write key in the body does as well.
-        .security(SecurityRequirement::default())
+        .security(SecurityRequirement::default());
+    REFUSALS
+        .into_iter()
+        .fold(operation, |operation, (status, name, _)| operation.response(status, Ref::from_response_name(name)))
 }
 
-fn verdicts() -> Parameter {
+fn settings() -> OperationBuilder {
+    let write_key = ParameterBuilder::new()
+        .name("write_key")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .schema(Some(of_type(Type::String)));
+    OperationBuilder::new()
+        .tag(TAG)
+        .operation_id(Some("settings"))
+        .summary(Some("Where an SDK is to send to: this host"))
+        .parameter(write_key)
+        .response("200", answer("As Segment's SDKs read it", Content::new(Some(of_type(Type::Object)))))
+        .response("401", Ref::from_response_name("Unauthorized"))
+}
+
+fn sdk_metrics() -> OperationBuilder {
+    OperationBuilder::new()
+        .tag(TAG)
+        .operation_id(Some("m"))
+        .summary(Some("What the browser's SDK reports on itself; nobody reads it"))
+        .response("200", Response::new("Passed over"))
+}
+
+fn refusal(status: &str, meaning: &str) -> RefOr<Response> {
+    let mut refusal = answer(meaning, content(&RefusalView::name())).into();
+    if matches!(status, "429" | "503") {
+        put(&mut refusal, &WAIT);
+    }
+    refusal
+}
+
+fn verdicts(name: &str, place: ParameterIn) -> Parameter {
     ParameterBuilder::new()
-        .name("verdicts")
-        .parameter_in(ParameterIn::Query)
+        .name(name)
+        .parameter_in(place)
         .required(Required::False)
         .description(Some("Whether to say of each event what validation will say"))
         .schema(Some(of_type(Type::Boolean)))
@@ -81,8 +139,8 @@ fn json_body(schema: &str) -> RequestBody {
         .build()
 }
 
-fn answer(description: &str, schema: &str) -> Response {
-    ResponseBuilder::new().description(description).content("application/json", content(schema)).build()
+fn answer(description: &str, content: Content) -> Response {
+    ResponseBuilder::new().description(description).content("application/json", content).build()
 }
 
 fn content(schema: &str) -> Content {

@@ -23,25 +23,35 @@ use cdp_event::EventKind;
 use cdp_ports::Stream;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
-use crate::Api;
 use crate::requests::not_allowed;
+use crate::{Api, rate};
 use collect::{Shape, collect};
 pub(crate) use documented::Documented;
 
 pub(crate) fn routes<S: Stream + 'static>() -> Router<Arc<Api<S>>> {
-    let mut routes = Router::new()
-        .route("/v1/projects/{write_key}/settings", get(settings::settings))
-        .route("/v1/m", post(ignore_sdk_metrics));
-    for path in ["/v1/batch", "/v1/import", "/v1/b"] {
+    let mut routes =
+        Router::new().route(SETTINGS_PATH, get(settings::settings)).route(SDK_METRICS_PATH, post(ignore_sdk_metrics));
+    for path in BATCH_PATHS {
         routes = routes.route(path, takes(Shape::Batch));
     }
     for kind in EventKind::ALL {
-        for path in [format!("/v1/{kind}"), format!("/v1/{}", letter(kind))] {
+        for path in paths_of_kind(kind) {
             routes = routes.route(&path, takes(Shape::Single(kind)));
         }
     }
     // Set inside of the layer, so that the layer sees a preflight before this calls it a wrong method.
     routes.method_not_allowed_fallback(not_allowed).layer(for_browsers())
+}
+
+const SETTINGS_PATH: &str = "/v1/projects/{write_key}/settings";
+const SDK_METRICS_PATH: &str = "/v1/m";
+
+/// What batches are sent to: by server SDKs, by Segment's importers, by the browser SDK.
+const BATCH_PATHS: [&str; 3] = ["/v1/batch", "/v1/import", "/v1/b"];
+
+/// By server SDKs, and by the browser SDK.
+fn paths_of_kind(kind: EventKind) -> [String; 2] {
+    [format!("/v1/{kind}"), format!("/v1/{}", letter(kind))]
 }
 
 fn takes<S: Stream + 'static>(shape: Shape) -> MethodRouter<Arc<Api<S>>> {
@@ -71,10 +81,6 @@ fn for_browsers() -> CorsLayer {
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([
-            header::RETRY_AFTER,
-            HeaderName::from_static("x-ratelimit-reset"),
-            HeaderName::from_static("x-request-id"),
-        ])
+        .expose_headers([header::RETRY_AFTER, rate::RESET, HeaderName::from_static("x-request-id")])
         .max_age(Duration::from_secs(3600))
 }

@@ -61,12 +61,7 @@ pub fn front_with(limits: Limits, access_keys: Vec<AccessKey>) -> Front {
 
 impl Front {
     pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
-        let request = headers.iter().fold(Request::builder().method(method).uri(path), |r, (k, v)| r.header(*k, *v));
-        let request = request.body(body.into()).expect("a request");
-        let response = self.router.clone().oneshot(request).await.expect("infallible");
-        let (parts, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body in memory");
-        Answer { status: parts.status, headers: parts.headers, body }
+        call(&self.router, method, path, headers, body).await
     }
 
     pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
@@ -81,6 +76,21 @@ impl Front {
         };
         self.stream.all().await.into_iter().map(unwrap).collect()
     }
+}
+
+pub async fn call(
+    router: &Router,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> Answer {
+    let request = headers.iter().fold(Request::builder().method(method).uri(path), |r, (k, v)| r.header(*k, *v));
+    let request = request.body(body.into()).expect("a request");
+    let response = router.clone().oneshot(request).await.expect("infallible");
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body in memory");
+    Answer { status: parts.status, headers: parts.headers, body }
 }
 
 impl Answer {

@@ -1,11 +1,14 @@
 //! `CDP_UPDATE_SNAPSHOTS=1 cargo test -p cdp-api openapi` writes the snapshot anew.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use axum::http::StatusCode;
 use cdp_api::openapi::DOCUMENT;
+use serde_json::Value;
 
-use crate::front::front;
+use crate::front::{WEB, front};
+use crate::people::{READER, people};
 
 #[tokio::test]
 async fn the_document_is_served_and_is_its_snapshot() {
@@ -26,18 +29,105 @@ async fn the_document_is_served_and_is_its_snapshot() {
     );
 }
 
-#[tokio::test]
-async fn every_reference_has_its_schema_and_every_operation_its_name() {
-    let document: serde_json::Value = serde_json::from_str(&DOCUMENT).expect("JSON");
+#[test]
+fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
+    let document = document();
     assert_eq!(document["openapi"], "3.1.0");
     for reference in DOCUMENT.split("\"$ref\": \"#").skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(document.pointer(reference).is_some(), "{reference}");
     }
-    let operations =
-        document["paths"].as_object().expect("paths").values().flat_map(|item| item.as_object().expect("one"));
-    let mut names: Vec<&str> = operations.filter_map(|(_, operation)| operation["operationId"].as_str()).collect();
-    let count = names.len();
-    names.sort_unstable();
-    names.dedup();
-    assert_eq!((names.len(), count), (13, 13), "{names:?}");
+    let names =
+        operations(&document).map(|(_, _, operation)| operation["operationId"].as_str().expect("a name").to_owned());
+    let names: Vec<String> = names.collect();
+    let distinct: BTreeSet<&String> = names.iter().collect();
+    assert_eq!((names.len(), distinct.len()), (26, 26), "{names:?}");
+}
+
+#[tokio::test]
+async fn every_path_is_served() {
+    let people = people(&[]).await;
+    for (method, path, _) in operations(&document()) {
+        let filled = path.replace("{collection}", "users").replace(['{', '}'], "");
+        let answer = people.call(&method, &filled, &[], "").await;
+        assert!(!matches!(answer.code().as_str(), "not_found" | "not_allowed"), "{method} {path}");
+    }
+}
+
+/// Calls, and the operation and the status that each is an example of.
+const CALLS: [(&str, &str, &[(&str, &str)], &str, &str, u16); 19] = [
+    ("POST", "/v1/track", &[WEB], r#"{"event":"E","userId":"u"}"#, "/v1/track", 200),
+    ("POST", "/v1/b?verdicts=true", &[WEB], r#"{"batch":[{}]}"#, "/v1/b", 200),
+    ("POST", "/v1/batch", &[WEB], "[]", "/v1/batch", 400),
+    ("POST", "/v1/batch", &[], r#"{"batch":[]}"#, "/v1/batch", 401),
+    ("POST", "/v1/batch", &[SLOW_SOURCE], ELEVEN, "/v1/batch", 200),
+    ("POST", "/v1/batch", &[SLOW_SOURCE], ELEVEN, "/v1/batch", 429),
+    ("GET", "/v1/projects/key/settings", &[], "", "/v1/projects/{write_key}/settings", 200),
+    ("GET", "/v1/projects/no/settings", &[], "", "/v1/projects/{write_key}/settings", 401),
+    ("GET", "/healthz", &[], "", "/healthz", 503),
+    ("GET", "/metrics", &[], "", "/metrics", 200),
+    ("GET", "/v1/openapi.json", &[], "", "/v1/openapi.json", 200),
+    ("GET", "/v1/profiles/user_id:jane", &[READER], "", PROFILE, 200),
+    ("GET", "/v1/profiles/user_id:jane", &[READER, ("if-none-match", "*")], "", PROFILE, 304),
+    ("GET", "/v1/profiles/jane", &[READER], "", PROFILE, 400),
+    ("GET", "/v1/profiles/user_id:jane", &[], "", PROFILE, 401),
+    ("GET", "/v1/profiles/user_id:jane", &[("authorization", "Bearer nobody")], "", PROFILE, 403),
+    ("GET", "/v1/profiles/user_id:no", &[SLOW_TOKEN], "", PROFILE, 404),
+    ("GET", "/v1/spaces/s/collections/users/profiles/user_id:jane/traits", &[SLOW_TOKEN], "", TRAITS, 200),
+    ("GET", "/v1/spaces/s/collections/users/profiles/user_id:jane/traits", &[SLOW_TOKEN], "", TRAITS, 429),
+];
+const SLOW_SOURCE: (&str, &str) = ("authorization", "Bearer slow");
+const SLOW_TOKEN: (&str, &str) = ("authorization", "Bearer slow");
+const ELEVEN: &str = r#"{"batch":[1,2,3,4,5,6,7,8,9,10,11]}"#;
+const PROFILE: &str = "/v1/profiles/{name}";
+const TRAITS: &str = "/v1/spaces/{space}/collections/{collection}/profiles/{name}/traits";
+
+#[tokio::test]
+async fn answers_have_the_status_the_headers_and_the_form_that_are_documented() {
+    let document = document();
+    let people = people(&[r#"{"type":"identify","userId":"jane"}"#]).await;
+    for (method, path, headers, body, operation, status) in CALLS {
+        let answer = people.call(method, path, headers, body).await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {path}");
+        let operation = &document["paths"][operation][method.to_lowercase()];
+        let documented = resolved(&document, &operation["responses"][status.to_string()]);
+        assert!(documented["description"].is_string(), "{method} {path}: {status} is not documented");
+        for name in documented["headers"].as_object().expect("headers").keys() {
+            assert!(answer.headers.contains_key(name), "{method} {path}: {status} has no {name}");
+        }
+        for (name, _) in answer.headers.iter().filter(|(name, _)| !PLAIN_HEADERS.contains(&name.as_str())) {
+            assert!(documented["headers"].get(name.as_str()).is_some(), "{method} {path}: {name} is not documented");
+        }
+        let form = documented["content"].as_object().and_then(|content| content.keys().next());
+        assert!(form.is_none_or(|form| answer.header("content-type").starts_with(form)), "{method} {path}");
+    }
+}
+
+/// What HTTP itself is about, and what browsers are told.
+const PLAIN_HEADERS: [&str; 6] = [
+    "content-type",
+    "content-length",
+    "vary",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "access-control-allow-credentials",
+];
+
+fn document() -> Value {
+    serde_json::from_str(&DOCUMENT).expect("JSON")
+}
+
+/// Method, path, operation.
+fn operations(document: &Value) -> impl Iterator<Item = (String, &str, &Value)> {
+    let paths = document["paths"].as_object().expect("paths").iter();
+    paths.flat_map(|(path, item)| {
+        item.as_object()
+            .expect("operations")
+            .iter()
+            .map(|(method, operation)| (method.to_uppercase(), path.as_str(), operation))
+    })
+}
+
+fn resolved<'d>(document: &'d Value, answer: &'d Value) -> &'d Value {
+    let reference = answer["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+    reference.map_or(answer, |reference| document.pointer(reference).expect("a response"))
 }

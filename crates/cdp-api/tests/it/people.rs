@@ -6,22 +6,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use adapter_memory::{MemoryLake, MemoryState};
 use axum::Router;
-use axum::body::Body;
-use axum::http::Request;
 use cdp_api::Secret;
 use cdp_api::profiles::{Profiles, Scope, Token, routes};
 use cdp_app::{Checkpoint, Ingest};
 use cdp_event::{PartitionId, Record, Sequence, Timestamp};
 use cdp_identity::Rules;
 use cdp_ports::{Chance, Clock, Item, Key, PortResult, State, Transaction};
-use tower::ServiceExt;
 
-use crate::front::{Answer, NOW, front};
+use crate::front::{Answer, HandClock, NOW, call, front};
 
 /// A bearer token that may read.
 pub const READER: (&str, &str) = ("authorization", "Bearer reader");
 
 pub struct People {
+    pub clock: Arc<HandClock>,
     ingest: Ingest<Shared, MemoryLake, Ticks>,
     router: Router,
 }
@@ -36,18 +34,19 @@ pub async fn people(events: &[&str]) -> People {
         name: name.into(),
         token: Secret::new(name),
         scopes: scopes.into(),
-        requests_per_second: NonZeroU32::new(limit),
+        requests_per_second: NonZeroU32::new(limit).expect("not zero"),
     };
     let tokens = vec![
-        token("reader", &[Scope::ProfilesRead], 0),
+        token("reader", &[Scope::ProfilesRead], 100_000),
         token("slow", &[Scope::ProfilesRead], 2),
-        token("root", &[Scope::Admin], 0),
-        token("nobody", &[], 0),
+        token("root", &[Scope::Admin], 1000),
+        token("nobody", &[], 1000),
     ];
     let front = front();
     let clock: Arc<dyn Clock> = front.clock.clone();
     let profiles = Profiles::new(tokens, state, &clock).expect("sound tokens");
-    let people = People { ingest, router: cdp_api::router(&front.api, routes(Arc::new(profiles))) };
+    let people =
+        People { clock: front.clock.clone(), ingest, router: cdp_api::router(&front.api, routes(Arc::new(profiles))) };
     people.take_in(events).await;
     people
 }
@@ -71,12 +70,11 @@ impl People {
     }
 
     pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let request = headers.iter().fold(Request::builder().uri(path), |r, (k, v)| r.header(*k, *v));
-        let request = request.body(Body::empty()).expect("a request");
-        let response = self.router.clone().oneshot(request).await.expect("infallible");
-        let (parts, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body in memory");
-        Answer { status: parts.status, headers: parts.headers, body }
+        self.call("GET", path, headers, "").await
+    }
+
+    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &'static str) -> Answer {
+        call(&self.router, method, path, headers, body).await
     }
 
     pub async fn read(&self, path: &str) -> serde_json::Value {

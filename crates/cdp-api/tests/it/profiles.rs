@@ -184,20 +184,24 @@ async fn what_can_not_be_answered_is_told_in_segments_form() {
 async fn who_asks_too_fast_is_told_when_to_come_back() {
     let people = story().await;
     let slow = ("authorization", "Bearer slow");
-    for _ in 0..2 {
-        assert_eq!(people.get("/v1/profiles/user_id:jane", &[slow]).await.status, StatusCode::OK);
+    let path = "/v1/profiles/user_id:jane";
+    for (path, status, left) in [(path, 200, "1"), ("/v1/profiles/user_id:nobody", 404, "0")] {
+        let answer = people.get(path, &[slow]).await;
+        let told = (answer.header("x-ratelimit-limit"), answer.header("x-ratelimit-remaining"));
+        assert_eq!((answer.status.as_u16(), told), (status, ("2", left)), "{path}");
+        assert!(!answer.headers.contains_key("retry-after"));
     }
-    let answer = people.get("/v1/profiles/user_id:jane", &[slow]).await;
+    let answer = people.get(path, &[slow]).await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(
-        (answer.json()["error"]["code"].as_str(), answer.header("retry-after")),
-        (Some("rate_limit_error"), "1")
-    );
-    assert_eq!(
-        people.get("/v1/profiles/user_id:jane", &[READER]).await.status,
-        StatusCode::OK,
-        "others are not slowed"
-    );
+    assert_eq!(answer.json()["error"]["code"], "rate_limit_error");
+    for (header, expected) in
+        [("retry-after", "1"), ("x-ratelimit-reset", "1"), ("x-ratelimit-limit", "2"), ("x-ratelimit-remaining", "0")]
+    {
+        assert_eq!(answer.header(header), expected, "{header}");
+    }
+    assert_eq!(people.get(path, &[READER]).await.status, StatusCode::OK, "others are not slowed");
+    people.clock.advance_ms(1000);
+    assert_eq!(people.get(path, &[slow]).await.status, StatusCode::OK, "it may ask again");
 }
 
 #[tokio::test]

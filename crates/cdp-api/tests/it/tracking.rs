@@ -5,7 +5,7 @@ use cdp_event::{EventKind, Parts, Timestamp, decode, validate};
 use cdp_ports::FaultKind;
 use serde_json::json;
 
-use crate::front::{NOW, WEB, front, front_with, gzip};
+use crate::front::{Front, NOW, WEB, front, front_with, gzip};
 
 const EVENT: &str = r#"{"anonymousId":"a1","event":"Seen","properties":{"n":1.50}}"#;
 
@@ -107,28 +107,86 @@ async fn whoever_asks_gets_a_verdict_for_each_event() {
     assert_eq!(front.kept().await.len(), 6, "refused events go on to quarantine");
 }
 
-#[tokio::test]
-async fn an_oversize_event_is_refused_alone_and_kept_in_a_batch() {
-    let event = |bytes: usize| format!(r#"{{"type":"track","userId":"u","event":"{}"}}"#, "x".repeat(bytes));
-    let batch = |bytes: usize| format!(r#"{{"batch":[{EVENT},{}]}}"#, event(bytes));
-    let front = front();
-    let alone = front.post("/v1/track", &[WEB], event(33 << 10)).await;
-    assert_eq!((alone.status.as_u16(), alone.code().as_str()), (400, "event_too_large"));
-    let beyond_any_record = front.post("/v1/batch", &[WEB], batch(1 << 20)).await;
-    assert_eq!((beyond_any_record.status.as_u16(), beyond_any_record.code().as_str()), (400, "event_too_large"));
-    assert_eq!(front.kept().await.len(), 0);
+fn event_of(bytes: usize) -> String {
+    let around = r#"{"type":"track","userId":"u","event":""}"#.len();
+    format!(r#"{{"type":"track","userId":"u","event":"{}"}}"#, "x".repeat(bytes - around))
+}
 
-    assert_eq!(front.post("/v1/batch", &[WEB], batch(33 << 10)).await.status, 200);
-    let records = front.stream.all().await;
-    let refused: Vec<_> = records
-        .iter()
-        .flat_map(|record| {
-            let parts = Parts::of(record);
-            decode(record, &parts, "").filter_map(|d| validate(&d.event.ok()?).err()).collect::<Vec<_>>()
-        })
-        .map(|rejection| rejection.reason.as_str())
-        .collect();
-    assert_eq!(refused.iter().filter(|reason| **reason == "too_large").count(), 1, "{refused:?}");
+#[tokio::test]
+async fn an_oversize_event_that_comes_alone_is_refused_and_nothing_is_kept() {
+    let front = front();
+    for bytes in [(32 << 10) + 1, 2 << 20] {
+        let answer = front.post("/v1/track", &[WEB], event_of(bytes)).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "event_too_large"), "{bytes}");
+    }
+    assert_eq!(front.kept().await.len(), 0);
+    assert_eq!(front.post("/v1/track", &[WEB], event_of(32 << 10)).await.status, 200);
+}
+
+/// What decoding and validation say of each record: `accepted`, or why not, and how many bytes are kept.
+async fn judged(front: &Front) -> Vec<(String, usize)> {
+    let mut judged = Vec::new();
+    for record in front.stream.all().await {
+        for part in decode(&record, &Parts::of(&record), "") {
+            assert_eq!(part.source, "web");
+            let said = match part.event.and_then(|raw| validate(&raw).map(drop)) {
+                Ok(()) => "accepted".to_owned(),
+                Err(rejection) => format!("{}: {}", rejection.reason.as_str(), rejection.detail),
+            };
+            judged.push((said, part.bytes.len()));
+        }
+    }
+    judged.sort();
+    judged
+}
+
+#[tokio::test]
+async fn an_oversize_event_in_a_batch_harms_no_other_and_is_kept() {
+    let good = event_of(100);
+    for bytes in [33 << 10, 1 << 20, 3 << 20] {
+        let front = front();
+        let body = format!(r#"{{"batch":[{good},{},{good}]}}"#, event_of(bytes));
+        let answer = front.post("/v1/batch?verdicts=true", &[WEB], body).await;
+        assert_eq!(answer.status, 200, "{bytes}");
+        let verdicts = &answer.json()["verdicts"];
+        let statuses = [0, 1, 2].map(|at| verdicts[at]["status"].as_str().unwrap_or("").to_owned());
+        assert_eq!(statuses, ["accepted", "refused", "accepted"]);
+        assert_eq!(verdicts[1]["code"], "too_large");
+
+        let [first, second, (said, kept)] = &judged(&front).await[..] else { panic!("three records") };
+        assert_eq!((first, second), (&("accepted".to_owned(), 100), &("accepted".to_owned(), 100)));
+        if bytes < 1 << 20 {
+            assert_eq!((said.as_str(), *kept), (format!("too_large: the event has {bytes} bytes").as_str(), bytes));
+        } else {
+            assert!((1_000_000..1 << 20).contains(kept), "{kept}");
+            let expected = format!("too_large: the event has {bytes} bytes; the first {kept} are kept");
+            assert_eq!(said, &expected);
+        }
+        let largest = front.stream.all().await.iter().map(|r| r.partition_key.len() + r.data.len()).max();
+        assert!(largest <= Some(Limits::default().record_bytes), "{largest:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_batch_shares_is_bounded() {
+    let limits = Limits { shared_bytes: 100, ..Limits::default() };
+    let batch = |context: usize, events: usize| {
+        let context = format!(r#"{{"x":"{}"}}"#, "x".repeat(context - 8));
+        format!(r#"{{"batch":[{}],"context":{context}}}"#, vec![EVENT; events].join(","))
+    };
+    for (limits, context, events, status) in [
+        (limits, 50, 2, 200),
+        (limits, 50, 3, 400),
+        (Limits::default(), 32 << 10, 1, 200),
+        (Limits::default(), (32 << 10) + 1, 1, 400),
+        (Limits::default(), 32 << 10, 2000, 400),
+    ] {
+        let front = front_with(limits, vec![]);
+        let answer = front.post("/v1/batch", &[WEB], batch(context, events)).await;
+        let code = if status == 200 { "" } else { "bad_field" };
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{context} {events}");
+        assert_eq!(front.kept().await.len(), if status == 200 { events } else { 0 });
+    }
 }
 
 #[tokio::test]

@@ -35,7 +35,8 @@ impl Check {
         }
         told("identity rules", deployment.rules.version().as_str(), String::new());
         for token in &deployment.secrets.api_tokens {
-            told("token", &token.name, token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", "));
+            let scopes = token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
+            told("token", &token.name, format!("{scopes}; {} requests/s", token.requests_per_second));
         }
         Ok(rows.print(self.format)?)
     }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use super::secrets::USUAL_REQUESTS_PER_SECOND;
 use super::{DeploymentError, SECRETS_FILE, SETTINGS_FILE};
 
 pub(super) const TEMPLATE: &str = include_str!("template.toml");
@@ -46,7 +47,8 @@ fn secrets_text(created: &Created) -> String {
     format!(
         "# Keep this file out of git, and its mode at 600.\n\n\
          [write_keys]\n{API_SOURCE} = \"{write_key}\"\n\n\
-         # Scopes: profiles:read, admin.\n[api_tokens.admin]\ntoken = \"{api_token}\"\nscopes = [\"profiles:read\", \"admin\"]\n\n\
+         # Scopes: profiles:read, admin.\n[api_tokens.admin]\ntoken = \"{api_token}\"\nscopes = [\"profiles:read\", \"admin\"]\n\
+         # requests_per_second = {USUAL_REQUESTS_PER_SECOND}\n\n\
          # Access keys for the Kinesis API. While there are none, whoever reaches it may write.\n[access_keys]\n"
     )
 }

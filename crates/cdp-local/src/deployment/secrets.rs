@@ -1,6 +1,7 @@
 //! `secrets.toml`: who may send, and who may ask.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use cdp_api::Secret;
@@ -8,6 +9,11 @@ use cdp_api::profiles::Scope;
 use serde::Deserialize;
 
 use super::{DeploymentError, SECRETS_FILE, Settings, parse};
+
+const MIN_TOKEN_CHARS: usize = 16;
+/// Of a token that names none. No person's page asks as often, and one caller's loop leaves State to the others.
+pub const USUAL_REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1000).unwrap();
+const MOST_REQUESTS_PER_SECOND: u32 = 1_000_000;
 
 #[derive(Debug)]
 pub struct Secrets {
@@ -23,6 +29,8 @@ pub struct ApiToken {
     pub name: String,
     pub token: Secret,
     pub scopes: Vec<Scope>,
+    /// A caller that asks for profiles faster is told to wait.
+    pub requests_per_second: NonZeroU32,
 }
 
 #[derive(Deserialize)]
@@ -41,27 +49,17 @@ struct SecretsFile {
 struct TokenFile {
     token: String,
     scopes: Vec<String>,
+    requests_per_second: Option<u32>,
 }
 
 impl Secrets {
     pub(super) fn read(path: &Path) -> Result<Self, DeploymentError> {
         refuse_if_open(path)?;
         let SecretsFile { write_keys, api_tokens, access_keys } = parse(path)?;
-        let mut tokens = Vec::with_capacity(api_tokens.len());
-        for (name, TokenFile { token, scopes }) in api_tokens {
-            let scopes =
-                scopes.iter().map(|scope| scope.parse()).collect::<Result<Vec<Scope>, _>>().map_err(|error| {
-                    let remedy = format!("use {}", Scope::ALL.map(Scope::as_str).join(", "));
-                    fault(format!("api_tokens.{name}.scopes"), error.to_string(), remedy)
-                })?;
-            if token.len() < 16 {
-                let remedy = "use at least 16 characters, such as those of `openssl rand -hex 24`".to_owned();
-                return Err(fault(format!("api_tokens.{name}.token"), "too short to be a secret".to_owned(), remedy));
-            }
-            tokens.push(ApiToken { name, token: Secret::new(token), scopes });
-        }
+        let api_tokens = api_tokens.into_iter().map(|(name, file)| ApiToken::read(name, file));
+        let api_tokens = api_tokens.collect::<Result<_, _>>()?;
         let hidden = |texts: BTreeMap<String, String>| texts.into_iter().map(|(k, v)| (k, Secret::new(v))).collect();
-        Ok(Self { write_keys: hidden(write_keys), api_tokens: tokens, access_keys: hidden(access_keys) })
+        Ok(Self { write_keys: hidden(write_keys), api_tokens, access_keys: hidden(access_keys) })
     }
 
     /// Each API source has its key, and no key is left over.
@@ -98,6 +96,28 @@ impl Secrets {
     }
 }
 
+impl ApiToken {
+    fn read(name: String, file: TokenFile) -> Result<Self, DeploymentError> {
+        let key = |field: &str| format!("api_tokens.{name}.{field}");
+        let TokenFile { token, scopes, requests_per_second } = file;
+        let scopes = scopes.iter().map(|scope| scope.parse()).collect::<Result<Vec<Scope>, _>>().map_err(|error| {
+            let remedy = format!("use {}", Scope::ALL.map(Scope::as_str).join(", "));
+            fault(key("scopes"), error.to_string(), remedy)
+        })?;
+        if token.len() < MIN_TOKEN_CHARS {
+            let remedy = format!("use at least {MIN_TOKEN_CHARS} characters, such as those of `openssl rand -hex 24`");
+            return Err(fault(key("token"), "too short to be a secret".to_owned(), remedy));
+        }
+        let rate = requests_per_second.unwrap_or(USUAL_REQUESTS_PER_SECOND.get());
+        let requests_per_second = NonZeroU32::new(rate).filter(|rate| rate.get() <= MOST_REQUESTS_PER_SECOND);
+        let requests_per_second = requests_per_second.ok_or_else(|| {
+            let remedy = format!("use 1 to {MOST_REQUESTS_PER_SECOND}; remove the token to shut somebody out");
+            fault(key("requests_per_second"), format!("{rate} is no rate"), remedy)
+        })?;
+        Ok(Self { name, token: Secret::new(token), scopes, requests_per_second })
+    }
+}
+
 fn fault(key: String, problem: String, remedy: String) -> DeploymentError {
     DeploymentError::Setting { file: SECRETS_FILE, key, problem, remedy }
 }
@@ -107,4 +127,49 @@ fn refuse_if_open(path: &Path) -> Result<(), DeploymentError> {
     let metadata = std::fs::metadata(path).map_err(|source| DeploymentError::Io { path: path.to_owned(), source })?;
     let others_may_read = metadata.permissions().mode() & 0o077 != 0;
     if others_may_read { Err(DeploymentError::OpenSecrets(path.to_owned())) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Secrets, DeploymentError> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join(SECRETS_FILE);
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("allowed");
+        Secrets::read(&path)
+    }
+
+    fn token(more: &str) -> String {
+        format!("[api_tokens.crm]\ntoken = \"0123456789abcdef\"\nscopes = [\"profiles:read\"]\n{more}")
+    }
+
+    #[test]
+    fn a_token_has_a_rate_of_its_own_or_the_usual_one() {
+        for (more, expected) in
+            [("", 1000), ("requests_per_second = 5", 5), ("requests_per_second = 1000000", 1_000_000)]
+        {
+            let secrets = read(&token(more)).expect("sound");
+            assert_eq!(secrets.api_tokens[0].requests_per_second.get(), expected, "{more}");
+        }
+    }
+
+    #[test]
+    fn an_unsound_token_is_told_by_its_key() {
+        for (text, expected) in [
+            (token("requests_per_second = 0"), "api_tokens.crm.requests_per_second: 0 is no rate; use 1 to 1000000"),
+            (token("requests_per_second = 1000001"), "api_tokens.crm.requests_per_second: 1000001 is no rate"),
+            (token("requests_per_second = 2.5"), "invalid type: floating point"),
+            (token("rate = 2"), "unknown field `rate`"),
+            (token("").replace("0123456789abcdef", "short"), "api_tokens.crm.token: too short to be a secret"),
+            (token("").replace("profiles:read", "profiles"), "api_tokens.crm.scopes: there is no scope \"profiles\""),
+        ] {
+            let error = read(&text).expect_err(&text).to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use super::cursor::{Cursor, bad_next, open, page, seal};
 use super::{Asked, AskedPath, limit, listed};
 use crate::profiles::Profiles;
 use crate::profiles::freshness::answer;
-use crate::profiles::refusal::{Refusal, RefusalView};
+use crate::profiles::refusal::Refusal;
 use crate::profiles::view::{Json, Moment};
 
 const USUAL: usize = 10;
@@ -98,10 +98,7 @@ struct Related {
     operation_id = "getSegmentEvents",
     tag = "segment profile api",
     params(Asked, EventsQuery),
-    responses(
-        (status = 200, description = "A page of the newest events", body = EventsPage),
-        (status = "4XX", description = "Refused", body = RefusalView),
-    ),
+    responses((status = 200, description = "A page of the newest events", body = EventsPage)),
     security(("basic" = []), ("bearer" = ["profiles:read"])),
 )]
 pub(super) async fn events<S: State + 'static>(

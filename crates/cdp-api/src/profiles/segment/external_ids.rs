@@ -16,7 +16,7 @@ use super::cursor::{Cursor, open, page, seal};
 use super::{Asked, AskedPath, limit, listed};
 use crate::profiles::Profiles;
 use crate::profiles::freshness::answer;
-use crate::profiles::refusal::{Refusal, RefusalView};
+use crate::profiles::refusal::Refusal;
 use crate::profiles::view::Moment;
 
 const USUAL: usize = 25;
@@ -77,10 +77,7 @@ impl<'a> From<&'a Held> for ExternalId<'a> {
     operation_id = "getSegmentExternalIds",
     tag = "segment profile api",
     params(Asked, ExternalIdsQuery),
-    responses(
-        (status = 200, description = "A page of identifiers", body = ExternalIdsPage),
-        (status = "4XX", description = "Refused", body = RefusalView),
-    ),
+    responses((status = 200, description = "A page of identifiers", body = ExternalIdsPage)),
     security(("basic" = []), ("bearer" = ["profiles:read"])),
 )]
 pub(super) async fn external_ids<S: State + 'static>(

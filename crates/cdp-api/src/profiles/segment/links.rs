@@ -14,7 +14,7 @@ use super::cursor::Cursor;
 use super::{Asked, AskedPath, limit};
 use crate::profiles::Profiles;
 use crate::profiles::freshness::answer;
-use crate::profiles::refusal::{Refusal, RefusalView};
+use crate::profiles::refusal::Refusal;
 
 const MOST: usize = 20;
 
@@ -41,10 +41,7 @@ pub(super) struct LinksPage {
     operation_id = "getSegmentLinks",
     tag = "segment profile api",
     params(Asked, LinksQuery),
-    responses(
-        (status = 200, description = "No links", body = LinksPage),
-        (status = "4XX", description = "Refused", body = RefusalView),
-    ),
+    responses((status = 200, description = "No links", body = LinksPage)),
     security(("basic" = []), ("bearer" = ["profiles:read"])),
 )]
 pub(super) async fn links<S: State + 'static>(

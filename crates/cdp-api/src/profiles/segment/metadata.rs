@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::{Asked, AskedPath};
 use crate::profiles::Profiles;
 use crate::profiles::freshness::answer;
-use crate::profiles::refusal::{Refusal, RefusalView};
+use crate::profiles::refusal::Refusal;
 use crate::profiles::view::Moment;
 
 #[derive(Serialize, ToSchema)]
@@ -44,10 +44,7 @@ struct Metadata<'a> {
     operation_id = "getSegmentMetadata",
     tag = "segment profile api",
     params(Asked),
-    responses(
-        (status = 200, description = "The metadata", body = MetadataView),
-        (status = "4XX", description = "Refused", body = RefusalView),
-    ),
+    responses((status = 200, description = "The metadata", body = MetadataView)),
     security(("basic" = []), ("bearer" = ["profiles:read"])),
 )]
 pub(super) async fn metadata<S: State + 'static>(

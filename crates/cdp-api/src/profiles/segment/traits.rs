@@ -16,7 +16,7 @@ use super::cursor::{Cursor, page};
 use super::{Asked, AskedPath, limit, listed};
 use crate::profiles::Profiles;
 use crate::profiles::freshness::answer;
-use crate::profiles::refusal::{Refusal, RefusalView};
+use crate::profiles::refusal::Refusal;
 use crate::profiles::view::{Json, Moment};
 
 const USUAL: usize = 10;
@@ -61,10 +61,7 @@ pub(super) struct TraitsPage<'a> {
     operation_id = "getSegmentTraits",
     tag = "segment profile api",
     params(Asked, TraitsQuery),
-    responses(
-        (status = 200, description = "A page of traits", body = TraitsPage),
-        (status = "4XX", description = "Refused", body = RefusalView),
-    ),
+    responses((status = 200, description = "A page of traits", body = TraitsPage)),
     security(("basic" = []), ("bearer" = ["profiles:read"])),
 )]
 pub(super) async fn traits<S: State + 'static>(
