@@ -11,6 +11,8 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 /// How much is looked at to decide.
 const LOOK_AHEAD: usize = 64 << 10;
 const CHUNK: usize = 64 << 10;
+/// More than the longest character, and the mark of a broken one.
+const LEAST_ROOM: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Assumed {
@@ -110,17 +112,29 @@ impl Text {
         let State::Decoding { decoder, finished } = &mut self.state else { return Ok(()) };
         let is_last = self.pending.rest().is_empty();
         let out = &mut self.decoded.bytes;
-        out.clear();
         out.resize(CHUNK, 0);
-        self.decoded.at = 0;
-        let (result, read, written) = decoder.decode_to_utf8_without_replacement(self.pending.rest(), out, is_last);
-        self.pending.at += read;
-        out.truncate(written);
-        match result {
-            DecoderResult::Malformed(..) => out.push(0xff),
-            DecoderResult::InputEmpty => *finished = is_last,
-            DecoderResult::OutputFull => {}
+        let mut length = 0;
+        while length + LEAST_ROOM < CHUNK {
+            // One byte is left for the mark.
+            let room = &mut out[length..CHUNK - 1];
+            let (result, read, written) =
+                decoder.decode_to_utf8_without_replacement(self.pending.rest(), room, is_last);
+            self.pending.at += read;
+            length += written;
+            match result {
+                DecoderResult::Malformed(..) => {
+                    out[length] = 0xff;
+                    length += 1;
+                }
+                DecoderResult::InputEmpty => {
+                    *finished = is_last;
+                    break;
+                }
+                DecoderResult::OutputFull => break,
+            }
         }
+        out.truncate(length);
+        self.decoded.at = 0;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Columns that are named as in the Segment spec need no mapping.
 
-use super::plan::{Field, MessageId, Object, Plan, Saying, key_of};
+use super::plan::{Field, MessageId, Object, Plan, Saying, key_of, shown};
 use super::time::TimeReader;
 use super::{Mapping, ValueType};
 
@@ -18,7 +18,7 @@ pub(crate) fn guess(columns: Vec<String>) -> Result<Plan, String> {
     let (user_id, anonymous_id) = (find(&["userid"]), find(&["anonymousid"]));
     let (email, phone) = (find(&["email", "traits.email"]), find(&["phone", "traits.phone"]));
     if [user_id, anonymous_id, email, phone].iter().all(Option::is_none) {
-        let there = columns.join(", ");
+        let there = shown(&columns);
         return Err(format!(
             "the source has no mapping, and no column is named userId, anonymousId, email or phone; the columns are: {there}"
         ));

@@ -6,7 +6,7 @@ use std::ops::Range;
 use cdp_event::{EventKind, Identifier, MAX_EVENT_BYTES, Namespace, Reason, Rejection};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
-use super::time::TimeReader;
+use super::time::{TimeReader, short};
 use super::value::{Cell, Cells, Notation, ValueType, push_string};
 use super::{Columns, Mapping, ROW_KINDS, Stated, constant_json, row_kind};
 use crate::batch::RowEvents;
@@ -86,7 +86,7 @@ impl Plan {
     pub fn bind(mapping: &Mapping, columns: Vec<String>, lenient: bool) -> Result<Self, String> {
         let find = |name: &str| columns.iter().position(|column| column == name);
         if !lenient && let Some((key, column)) = mapping.named_columns().find(|(_, column)| find(column).is_none()) {
-            let there = columns.join(", ");
+            let there = shown(&columns);
             return Err(format!(
                 "there is no column {column:?}, which `mapping.{key}` names; the columns are: {there}"
             ));
@@ -213,7 +213,7 @@ impl Plan {
                 Rejection::of(
                     self.name(column),
                     Reason::UnknownType,
-                    format!("{word:?} can't come from a row; {ROW_KINDS}"),
+                    format!("{:?} can't come from a row; {ROW_KINDS}", short(&word)),
                 )
             })?,
             None if name.is_empty() => EventKind::Identify,
@@ -475,6 +475,16 @@ pub(super) fn key_of(name: &str) -> String {
     push_string(&mut key, name);
     key.push(b':');
     String::from_utf8(key).unwrap_or_default()
+}
+
+/// Columns by their names, as many as a message may hold.
+pub(super) fn shown(columns: &[String]) -> String {
+    const MOST: usize = 40;
+    let mut shown: Vec<String> = columns.iter().take(MOST).map(|name| short(name)).collect();
+    if columns.len() > MOST {
+        shown.push(format!("and {} more", columns.len() - MOST));
+    }
+    shown.join(", ")
 }
 
 fn checked(event: Range<usize>) -> Result<Range<usize>, Rejection> {

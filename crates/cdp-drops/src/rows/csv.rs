@@ -3,6 +3,7 @@
 //! A row that can't be read is the line that it begins on: what comes after is read as if it had not been there, so that a
 //! quote that is never closed costs one line, not the rest of the file.
 
+use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 
@@ -33,6 +34,18 @@ struct Lines {
     row: Line,
     /// The row's bytes with its newline, to be consumed when the next one is asked for.
     length: usize,
+    breaks: Break,
+}
+
+/// Where a row was found broken, in bytes from what is unread, and what is wrong there.
+///
+/// A row that begins before that place, and is in quotes at its own line's end, was gone through already as a part of that
+/// one: outside of quotes the line's end would have been the row's. So it is broken there too, and is not gone through
+/// again: else each line of a file could cost as much as the longest row.
+#[derive(Default)]
+struct Break {
+    ahead: usize,
+    problem: &'static str,
 }
 
 #[derive(Default)]
@@ -57,7 +70,8 @@ impl CsvRows {
         let newline = if window.unread().contains(&b'\n') { b'\n' } else { lone_newline(window.unread()) };
         let delimiter = settings.csv.delimiter.unwrap_or_else(|| sniff(window.unread(), newline));
         let is_empty = window.unread().is_empty() && window.cut().is_none();
-        let mut lines = Lines { window, delimiter, newline, fields: Fields::default(), row: Line::Whole(0), length: 0 };
+        let (fields, row, breaks) = (Fields::default(), Line::Whole(0), Break::default());
+        let mut lines = Lines { window, delimiter, newline, fields, row, length: 0, breaks };
         let columns = lines.columns(&settings.csv)?;
         let plan = match &settings.mapping {
             // A file without a single row has no columns to be missed.
@@ -146,17 +160,25 @@ impl Lines {
         let raw = self.window.unread().get(..length).unwrap_or_default();
         let text = if self.fields.unquoted.is_empty() { raw } else { &self.fields.unquoted };
         let mut names: Vec<String> = Vec::with_capacity(self.fields.ranges.len());
+        let mut known = HashSet::with_capacity(self.fields.ranges.len());
         for (at, range) in self.fields.ranges.iter().enumerate() {
             let name = String::from_utf8_lossy(text.get(range.clone()).unwrap_or_default()).trim().to_owned();
             let name = if name.is_empty() { format!("column_{}", at + 1) } else { name };
-            let repeats = names.iter().filter(|known| **known == name).count();
-            names.push(if repeats == 0 { name } else { format!("{name}_{}", at + 1) });
+            let name = if known.contains(&name) { format!("{name}_{}", at + 1) } else { name };
+            known.insert(name.clone());
+            names.push(name);
         }
         Ok(names)
     }
 
+    fn consume(&mut self, bytes: usize) {
+        self.window.consume(bytes);
+        self.breaks.ahead = self.breaks.ahead.saturating_sub(bytes);
+    }
+
     fn advance(&mut self) -> io::Result<Step> {
-        self.window.consume(std::mem::take(&mut self.length));
+        let length = std::mem::take(&mut self.length);
+        self.consume(length);
         let mut searched = 0;
         loop {
             let unread = self.window.unread();
@@ -167,6 +189,7 @@ impl Lines {
                 Some(at) => unread.get(..at).unwrap_or_default(),
                 None if searched > MAX_ROW_BYTES => {
                     self.row = Line::TooLong(head_of(unread));
+                    self.breaks = Break::default();
                     self.window.pass(self.newline)?;
                     return Ok(Step::Row);
                 }
@@ -182,7 +205,7 @@ impl Lines {
             };
             let after = line.len() + usize::from(newline.is_some());
             if line.trim_ascii().is_empty() {
-                self.window.consume(after);
+                self.consume(after);
                 searched = 0;
                 continue;
             }
@@ -205,39 +228,54 @@ impl Lines {
 
     /// A row that begins on a line of `line_length` bytes, `text_length` without its end, and has a quote in it.
     fn advance_quoted(&mut self, delimiter: u8, line_length: usize, text_length: usize) -> io::Result<Step> {
+        let mut seen = line_length;
         loop {
-            let problem = match self.fields.parse(self.window.unread(), delimiter, self.newline) {
+            let unread = self.window.unread();
+            let is_all = seen == unread.len() && self.window.is_last() && self.window.cut().is_none();
+            let rest = if is_all { Rest::None } else { Rest::Unseen };
+            match self.fields.parse(unread.get(..seen).unwrap_or(unread), delimiter, self.newline, rest) {
                 Parsed::Row { length, after } => {
                     self.row = Line::Whole(length);
                     self.length = after;
                     return Ok(Step::Row);
                 }
-                Parsed::Broken(problem) => problem,
-                Parsed::Open if self.window.is_last() || self.window.unread().len() > MAX_ROW_BYTES => {
+                Parsed::Broken { at, problem } => {
+                    self.breaks = Break { ahead: at, problem };
+                    break;
+                }
+                Parsed::Open if seen == line_length && line_length < self.breaks.ahead => break,
+                Parsed::Open if seen < unread.len() => seen = unread.len(),
+                Parsed::Open if self.window.is_last() || unread.len() > MAX_ROW_BYTES => {
                     if let (Some(detail), true) = (self.window.cut(), self.window.is_last()) {
-                        return Ok(Step::CutOff { detail: detail.to_owned(), rest: head_of(self.window.unread()) });
+                        return Ok(Step::CutOff { detail: detail.to_owned(), rest: head_of(unread) });
                     }
-                    "a quote is not closed"
+                    self.breaks = Break { ahead: unread.len(), problem: "a quote is not closed" };
+                    break;
                 }
                 Parsed::Open => {
                     self.window.more()?;
-                    continue;
+                    seen = self.window.unread().len();
                 }
-            };
-            self.row = Line::Broken(text_length, problem);
-            self.length = line_length;
-            return Ok(Step::Row);
+            }
         }
+        self.row = Line::Broken(text_length, self.breaks.problem);
+        self.length = line_length;
+        Ok(Step::Row)
     }
+}
+
+/// What comes after the bytes in hand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    None,
+    Unseen,
 }
 
 enum Parsed {
     /// The row's length, and the length with its line's end.
-    Row {
-        length: usize,
-        after: usize,
-    },
-    Broken(&'static str),
+    Row { length: usize, after: usize },
+    /// Where, and how.
+    Broken { at: usize, problem: &'static str },
     /// It ends in an open quote, or may go on.
     Open,
 }
@@ -275,7 +313,7 @@ impl Fields {
     }
 
     /// A row with quotes. A quote inside a field that does not begin with one is an ordinary character.
-    fn parse(&mut self, bytes: &[u8], delimiter: u8, newline: u8) -> Parsed {
+    fn parse(&mut self, bytes: &[u8], delimiter: u8, newline: u8, rest: Rest) -> Parsed {
         self.clear();
         // So that a row of empty quotes is not taken for one without any.
         self.unquoted.push(b' ');
@@ -289,9 +327,9 @@ impl Fields {
                 }
                 self.ranges.push(start..self.unquoted.len());
             } else {
-                let rest = bytes.get(at..).unwrap_or_default();
-                let length = memchr::memchr2(delimiter, newline, rest).unwrap_or(rest.len());
-                let field = rest.get(..length).unwrap_or_default();
+                let from = bytes.get(at..).unwrap_or_default();
+                let length = memchr::memchr2(delimiter, newline, from).unwrap_or(from.len());
+                let field = from.get(..length).unwrap_or_default();
                 at += length;
                 let is_last = bytes.get(at) != Some(&delimiter);
                 let field = if is_last { field.strip_suffix(b"\r").unwrap_or(field) } else { field };
@@ -305,9 +343,10 @@ impl Fields {
                     let length = if bytes.get(at.saturating_sub(1)) == Some(&b'\r') { at - 1 } else { at };
                     return Parsed::Row { length, after: end + 1 };
                 }
+                None if rest == Rest::Unseen => return Parsed::Open,
                 None => return Parsed::Row { length: at, after: end },
                 Some(byte) if *byte == delimiter && !carriage => at += 1,
-                Some(_) => return Parsed::Broken("there is text after a closing quote"),
+                Some(_) => return Parsed::Broken { at: end, problem: "there is text after a closing quote" },
             }
         }
     }
@@ -397,13 +436,13 @@ mod tests {
             ("\"a,b\n", Err("open")),
         ] {
             let mut fields = Fields::default();
-            let parsed = match fields.parse(text.as_bytes(), b',', b'\n') {
+            let parsed = match fields.parse(text.as_bytes(), b',', b'\n', Rest::None) {
                 Parsed::Row { length, .. } => {
                     let field =
                         |range: &Range<usize>| std::str::from_utf8(&fields.unquoted[range.clone()]).expect("text");
                     Ok((&text[..length], fields.ranges.iter().map(field).collect()))
                 }
-                Parsed::Broken(problem) => Err(problem),
+                Parsed::Broken { problem, .. } => Err(problem),
                 Parsed::Open => Err("open"),
             };
             assert_eq!(parsed, expected, "{text}");

@@ -99,6 +99,50 @@ fn a_broken_csv_row_harms_no_other() {
     assert_eq!((rows[0].as_str(), rows.len()), (open, 300_001));
 }
 
+/// Pieces of a file come at any place: in a row of several lines, also between two of its fields.
+#[test]
+fn a_row_of_several_lines_is_whole_wherever_the_file_is_read_on() {
+    let row = |n: usize| format!("\"u{n}\",\"two\nlines\",{}\n", "x".repeat(n % 97 + n % 7 * 40));
+    let text: String = (0..20_000).map(row).collect();
+    let settings =
+        settings("csv.columns = ['a', 'b', 'c']\nmapping = { user_id = 'a', event = 'E', properties = '*' }");
+    for bytes in [text.clone().into_bytes(), gzip(text.as_bytes())] {
+        let read = read("a.csv", &bytes, &settings);
+        assert_eq!((read.rows.len(), read.ending.as_str()), (20_000, "complete"));
+        for (n, row) in read.rows.iter().enumerate() {
+            let json: serde_json::Value = serde_json::from_str(row).expect(row);
+            assert_eq!((&json["userId"], &json["properties"]["b"]), (&format!("u{n}").into(), &"two\nlines".into()));
+            assert_eq!(json["properties"]["c"].as_str().map_or(0, str::len), n % 97 + n % 7 * 40, "row {n}");
+        }
+    }
+    let cut = gzip(b"\"u1\",\"two\nlines\",whole\n\"u2\",\"two\nlines\",cut off he");
+    let read = read("a.csv", &cut[..cut.len() - 9], &settings);
+    let rows: Vec<_> = read.rows.iter().map(|row| row.contains("cut off here")).collect();
+    assert_eq!(rows, [false, true], "half a row is no row: {:?}", read.rows);
+}
+
+/// Each of these lines opens a quote that all others keep open. Without a memory of that each costs a whole row's length.
+#[test]
+fn quotes_that_are_never_closed_do_not_stall_a_file() {
+    for ending in ["", "\"x\n"] {
+        let text = format!("a,b\n{}{ending}", "a\",\"\n".repeat(400_000));
+        let started = std::time::Instant::now();
+        let rows = read("a.csv", text.as_bytes(), &settings("[mapping]\nuser_id = 'a'")).rows;
+        assert!(rows.len() >= 400_000 && rows[..390_000].iter().all(|row| row.contains("bad_row")), "{}", rows.len());
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn a_header_of_very_many_columns_is_told_in_few_words() {
+    for header in ["a,".repeat(400_000), ",".repeat(900_000)] {
+        let started = std::time::Instant::now();
+        let ending = read("a.csv", format!("{header}\n1\n").as_bytes(), &settings("[mapping]\nuser_id = 'id'")).ending;
+        assert!(ending.contains("there is no column \"id\"") && ending.contains("more"), "{ending:.200}");
+        assert!(ending.len() < 1000 && started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
+}
+
 #[test]
 fn a_row_that_is_too_long_is_refused_with_its_head() {
     let long = format!("{{\"a\":\"{}\"}}", "x".repeat(3 << 20));
