@@ -11,7 +11,7 @@ use cdp_profile::Member;
 use crate::fuzz;
 use crate::seeds::{self, MOMENT, raw};
 
-const JSON: [&[u8]; 40] = [
+pub const JSON: [&[u8]; 40] = [
     b"{",
     b"}",
     b"[",
@@ -86,7 +86,7 @@ fn check_raw(raw: &RawEvent<'_>) {
     assert!(raw.bytes.len() <= MAX_EVENT_BYTES || validate(raw).is_err());
 }
 
-fn check_record(data: &[u8]) {
+pub fn check_record(data: &[u8]) {
     let record = Record {
         sequence: Sequence::from(7),
         arrived_at: MOMENT,

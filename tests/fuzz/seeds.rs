@@ -1,5 +1,8 @@
 //! What damage starts from: the examples, and sound values as their encoders write them.
 
+mod calls;
+mod files;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +11,9 @@ use cdp_event::{
 };
 use cdp_identity::{Claim, Edge, EdgeKind, Held, IdentitySet, ProfileId, SetItem};
 use cdp_profile::Member;
+
+pub use calls::{calls, kinesis_cbor, kinesis_json};
+pub use files::{csv, files, gzip, objects, parquet, zstd};
 
 pub const MOMENT: Timestamp = Timestamp::from_ms(1_769_851_800_000);
 

@@ -76,7 +76,7 @@ pub(crate) fn detect(name: &str, head: &[u8]) -> Result<Format, String> {
     if let Some(known) = foreign(head) {
         return Err(format!("it is {known}, not CSV, JSON or Parquet"));
     }
-    if head.contains(&0) {
+    if is_binary(head) {
         return Err("it is binary, and not Parquet".to_owned());
     }
     let first = head.iter().find(|byte| !byte.is_ascii_whitespace());
@@ -88,6 +88,11 @@ pub(crate) fn detect(name: &str, head: &[u8]) -> Result<Format, String> {
         (_, Some("parquet")) => Err("it is named as Parquet and does not begin as Parquet does".to_owned()),
         _ => Ok(Format::Csv),
     }
+}
+
+/// A stray NUL is a fault of one row, many are none of text.
+fn is_binary(head: &[u8]) -> bool {
+    memchr::memchr_iter(0, head).count() * 20 > head.len()
 }
 
 /// `orders.CSV.gz` is `csv`.
@@ -135,6 +140,7 @@ mod tests {
             ("a.parquet", "id,name", Err("it is named as Parquet and does not begin as Parquet does")),
             ("a.csv", "PK\u{3}\u{4}", Err("it is a ZIP archive or an Excel workbook, not CSV, JSON or Parquet")),
             ("a", "a\0b", Err("it is binary, and not Parquet")),
+            ("a.csv", "id,name\nu1,Jo\0e\nu2,Jane\n", Ok(Format::Csv)),
         ] {
             assert_eq!(detect(name, head.as_bytes()), expected.map_err(str::to_owned), "{name} {head}");
         }

@@ -11,5 +11,6 @@ mod kinesis;
 mod openapi;
 mod operations;
 mod profiles;
+mod quarantine;
 mod segment_profiles;
 mod tracking;

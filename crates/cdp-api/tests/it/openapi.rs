@@ -53,8 +53,10 @@ async fn every_path_is_served() {
     }
 }
 
-/// Calls, and the operation and the status that each is an example of.
-const CALLS: [(&str, &str, &[(&str, &str)], &str, &str, u16); 19] = [
+/// Method, path, headers and body; the operation and the status that it is an example of.
+type Call = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str, &'static str, u16);
+
+const CALLS: [Call; 19] = [
     ("POST", "/v1/track", &[WEB], r#"{"event":"E","userId":"u"}"#, "/v1/track", 200),
     ("POST", "/v1/b?verdicts=true", &[WEB], r#"{"batch":[{}]}"#, "/v1/b", 200),
     ("POST", "/v1/batch", &[WEB], "[]", "/v1/batch", 400),

@@ -101,7 +101,7 @@ impl State for Shared {
 }
 
 #[derive(Default)]
-struct Ticks(AtomicU64);
+pub struct Ticks(AtomicU64);
 
 impl Clock for Ticks {
     fn now(&self) -> Timestamp {

@@ -214,3 +214,25 @@ fn the_cdnow_file_is_read_by_a_few_lines_of_settings() {
     assert!(rows[0].ends_with(expected), "{}", rows[0]);
     assert!(rows.iter().all(|row| row.starts_with("{\"type\":\"track\"")));
 }
+
+#[test]
+fn odd_values_cost_their_row_and_no_other() {
+    let toml =
+        "[mapping]\nuser_id = 'id'\nevent = 'E'\nproperties = ['n', 'b']\ntypes = { n = 'number' }\ntime = 'day'";
+    let digits = "9".repeat(400);
+    for (row, expected) in [
+        ("u\01,1,x,2025-03-01", "bad_identifier: id: "),
+        ("u1,1e999,x,2025-03-01", "bad_row: n: \"1e999\" is not a number"),
+        (&format!("u1,{digits},x,2025-03-01"), "bad_row: n: "),
+        ("u1,Infinity,x,2025-03-01", "bad_row: n: \"Infinity\" is not a number"),
+        ("u1,1,x,0001-01-01", "bad_timestamp: day: \"0001-01-01\" is not between 1900 and 2200"),
+        ("u1,1,x,+292277026596-12-04", "bad_timestamp: day: "),
+        ("u1,1,x,", "bad_timestamp: day: the row has no time"),
+        ("u1,1,\0,2025-03-01", r#""b":"\u0000""#),
+    ] {
+        let csv = format!("id,n,b,day\n{row}\n{}u2,2,y,2025-03-02\n", "u3,3,z,2025-03-03\n".repeat(2));
+        let rows = events("a.csv", csv.as_bytes(), toml);
+        assert!(rows[0].contains(expected), "{row}: {}", rows[0]);
+        assert!(rows.len() == 4 && rows[1..].iter().all(|row| row.starts_with("{\"type\":\"track\"")), "{rows:?}");
+    }
+}
