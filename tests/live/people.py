@@ -32,4 +32,8 @@ rows = query(
     f"where c.canonical_id = '{people[0]['id']}' group by c.canonical_id"
 )
 assert rows == [{"canonical_id": people[0]["id"], "n": 4, "revenue": 42.5}], rows
+
+path = f"/v1/spaces/any/collections/users/profiles/user_id:{user}/events?limit=100"
+landed = [event["type"] for event in get(url, token, path)[1]["data"] if event["external_ids"]]
+assert sorted(landed) == ["identify", "page", "page", "track"], landed
 print(f"{people[0]['id']} is one person by three names")

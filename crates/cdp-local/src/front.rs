@@ -10,6 +10,7 @@ use cdp_ports::Clock;
 
 use crate::admin;
 use crate::deployment::Deployment;
+use crate::history::SqlHistory;
 use crate::log::LocalLog;
 use crate::outside::Machine;
 use crate::platform::{OpenError, Platform};
@@ -25,7 +26,8 @@ impl Front {
             Outside { stream: Arc::clone(&platform.log), clock: Arc::new(Machine), chance: Arc::new(Machine) };
         let api = Arc::new(Api::new(config(&platform.deployment), outside, metrics)?);
         let clock: Arc<dyn Clock> = Arc::new(Machine);
-        let profiles = Profiles::new(tokens(&platform.deployment), Arc::clone(&platform.ingest.state), &clock)?;
+        let profiles = Profiles::new(tokens(&platform.deployment), Arc::clone(&platform.ingest.state), &clock)?
+            .with_history(Arc::new(SqlHistory::new(Arc::clone(platform))));
         let others = admin::routes(platform).merge(profiles::routes(Arc::new(profiles)));
         Ok(Self { router: cdp_api::router(&api, others), api })
     }

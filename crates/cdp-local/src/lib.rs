@@ -7,6 +7,7 @@ mod log;
 mod platform;
 
 mod facts;
+mod history;
 mod replay;
 
 mod admin;

@@ -26,26 +26,34 @@ const REFUSALS: [(&str, &str, &str); 7] = [
 
 /// For whoever showed a token that is known.
 const ALLOWANCE: [&str; 2] = ["x-ratelimit-limit", "x-ratelimit-remaining"];
-const COPY: [&str; 2] = ["etag", "cache-control"];
 
 pub(crate) fn documented() -> utoipa::openapi::OpenApi {
     let mut document = Documented::openapi().merge_from(segment::Documented::openapi());
     let components = document.components.get_or_insert_default();
     components.responses.extend(REFUSALS.map(|(status, name, meaning)| (name.to_owned(), refusal(status, meaning))));
-    for operation in document.paths.paths.values_mut().filter_map(|item| item.get.as_mut()) {
+    for (path, item) in &mut document.paths.paths {
+        let Some(operation) = &mut item.get else { continue };
+        // What a list of events shows changes without the profile.
+        if !path.ends_with("/events") {
+            with_copies(operation);
+        }
         complete(operation);
     }
     document
 }
 
-fn complete(operation: &mut Operation) {
+fn with_copies(operation: &mut Operation) {
     operation.parameters.get_or_insert_default().push(RefOr::T(if_none_match()));
     let answers = &mut operation.responses.responses;
     answers.insert("304".to_owned(), Response::new("The client's copy is still the newest").into());
+    answers.values_mut().for_each(|answer| put(answer, &["etag"]));
+}
+
+fn complete(operation: &mut Operation) {
+    let answers = &mut operation.responses.responses;
     for answer in answers.values_mut() {
-        put(answer, &["request-id"]);
+        put(answer, &["request-id", "cache-control"]);
         put(answer, &ALLOWANCE);
-        put(answer, &COPY);
     }
     answers.extend(REFUSALS.map(|(status, name, _)| (status.to_owned(), Ref::from_response_name(name).into())));
 }

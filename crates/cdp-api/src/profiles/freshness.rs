@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::refusal::Refusal;
 
 /// A copy may be kept, by the client alone, and is to be asked after before each use: a profile changes at any time.
-const KEPT: HeaderValue = HeaderValue::from_static("private, no-cache");
+pub(super) const KEPT: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// Names a state of a person: its root, the revision of its set, and how often its members were written. Each of them only
 /// ever grows, so two states with one name are one state.

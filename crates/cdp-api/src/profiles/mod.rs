@@ -6,6 +6,8 @@
 mod access;
 mod refusal;
 
+mod history;
+
 mod freshness;
 mod view;
 
@@ -23,6 +25,8 @@ use cdp_app::{Found, Lookup, ProfileName};
 use cdp_ports::{Clock, State};
 
 pub use access::{BadToken, NotAScope, Scope, Token};
+pub use cdp_profile::RecentEvent;
+pub use history::{Asked, History, PastEvent, Wanted};
 
 use access::Tokens;
 pub(crate) use documented::documented;
@@ -31,12 +35,20 @@ use refusal::Refusal;
 /// What the handlers share.
 pub struct Profiles<S> {
     state: Arc<S>,
+    /// `None`: of a person's events, only those that profiles keep themselves are shown.
+    history: Option<Arc<dyn History>>,
+    clock: Arc<dyn Clock>,
     tokens: Tokens,
 }
 
 impl<S: State> Profiles<S> {
     pub fn new(tokens: Vec<Token>, state: Arc<S>, clock: &Arc<dyn Clock>) -> Result<Self, BadToken> {
-        Ok(Self { state, tokens: Tokens::new(tokens, clock)? })
+        let tokens = Tokens::new(tokens, clock)?;
+        Ok(Self { state, history: None, clock: Arc::clone(clock), tokens })
+    }
+
+    pub fn with_history(self, history: Arc<dyn History>) -> Self {
+        Self { history: Some(history), ..self }
     }
 
     async fn find(&self, name: &str) -> Result<Found, Refusal> {

@@ -7,7 +7,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cdp_app::{LookupError, NotAProfileName};
-use cdp_ports::FaultKind;
+use cdp_ports::{FaultKind, PortError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -99,11 +99,20 @@ impl From<QueryRejection> for Refusal {
 
 impl From<LookupError> for Refusal {
     fn from(error: LookupError) -> Self {
-        match &error {
-            LookupError::Port(fault) if fault.kind == FaultKind::Busy => {
-                Self::Busy { wait: fault.retry_after.unwrap_or(USUAL_WAIT) }
+        match error {
+            LookupError::Port(fault) => fault.into(),
+            LookupError::Stored(_) => Self::Unavailable { cause: error.to_string() },
+        }
+    }
+}
+
+impl From<PortError> for Refusal {
+    fn from(fault: PortError) -> Self {
+        match fault.kind {
+            FaultKind::Busy => Self::Busy { wait: fault.retry_after.unwrap_or(USUAL_WAIT) },
+            FaultKind::Missing | FaultKind::Stale | FaultKind::Refused | FaultKind::Broken => {
+                Self::Unavailable { cause: fault.to_string() }
             }
-            LookupError::Port(_) | LookupError::Stored(_) => Self::Unavailable { cause: error.to_string() },
         }
     }
 }

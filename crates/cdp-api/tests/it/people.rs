@@ -1,13 +1,13 @@
 //! A few people who came in by `cdp_app::Ingest`, and the front that shows them.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use adapter_memory::{MemoryLake, MemoryState};
 use axum::Router;
 use cdp_api::Secret;
-use cdp_api::profiles::{Profiles, Scope, Token, routes};
+use cdp_api::profiles::{Asked, History, PastEvent, Profiles, Scope, Token, Wanted, routes};
 use cdp_app::{Checkpoint, Ingest};
 use cdp_event::{PartitionId, Record, Sequence, Timestamp};
 use cdp_identity::Rules;
@@ -19,6 +19,8 @@ use crate::front::{Answer, HandClock, NOW, call, front};
 pub const READER: (&str, &str) = ("authorization", "Bearer reader");
 
 pub struct People {
+    /// What the tables hold, as far as a test says so.
+    pub tables: Arc<Tables>,
     pub clock: Arc<HandClock>,
     ingest: Ingest<Shared, MemoryLake, Ticks>,
     router: Router,
@@ -44,9 +46,10 @@ pub async fn people(events: &[&str]) -> People {
     ];
     let front = front();
     let clock: Arc<dyn Clock> = front.clock.clone();
-    let profiles = Profiles::new(tokens, state, &clock).expect("sound tokens");
-    let people =
-        People { clock: front.clock.clone(), ingest, router: cdp_api::router(&front.api, routes(Arc::new(profiles))) };
+    let tables = Arc::new(Tables::default());
+    let profiles = Profiles::new(tokens, state, &clock).expect("sound tokens").with_history(tables.clone());
+    let router = cdp_api::router(&front.api, routes(Arc::new(profiles)));
+    let people = People { tables, clock: front.clock.clone(), ingest, router };
     people.take_in(events).await;
     people
 }
@@ -81,6 +84,22 @@ impl People {
         let answer = self.get(path, &[READER]).await;
         assert!(answer.status.is_success(), "{path}: {} {:?}", answer.status, answer.body);
         answer.json()
+    }
+}
+
+/// Events of anybody, newest first.
+#[derive(Default)]
+pub struct Tables(pub Mutex<Vec<PastEvent>>);
+
+impl History for Tables {
+    fn events<'a>(&'a self, wanted: &'a Wanted<'a>) -> Asked<'a> {
+        let mut events: Vec<PastEvent> = self.0.lock().expect("no test panicked here").clone();
+        events.retain(|past| wanted.has(&past.event));
+        if !wanted.newest_first {
+            events.reverse();
+        }
+        events.truncate(wanted.limit);
+        Box::pin(std::future::ready(Ok(events)))
     }
 }
 

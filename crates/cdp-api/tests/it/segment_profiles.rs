@@ -1,8 +1,11 @@
 //! Segment's Profile API, path by path.
 
+use cdp_api::profiles::{PastEvent, RecentEvent};
+use cdp_event::EventKind;
 use serde_json::{Value, json};
 
-use crate::people::{People, people};
+use crate::front::NOW;
+use crate::people::{People, READER, people};
 
 async fn jane() -> People {
     let events: Vec<String> = (0..8)
@@ -126,6 +129,63 @@ async fn events_are_filtered_sorted_and_paged() {
     }
     assert_eq!(walk(&people, "events?end=2027-01-15", 10, id).await, [""; 0]);
     assert_eq!(walk(&people, "events?start=2027-01-15", 10, id).await, newest);
+}
+
+/// The profile keeps t0 to t7, p1 and i1; the tables have all of these but t7, and forty older ones.
+async fn jane_of_old() -> People {
+    let people = jane().await;
+    let moment = |minutes: i64| NOW.plus_ms(-minutes * 60_000);
+    let past = |id: String, name: &str, timestamp| PastEvent {
+        event: RecentEvent {
+            timestamp,
+            message_id: id.into(),
+            kind: EventKind::Track,
+            name: Some(name.into()),
+            source: "web".into(),
+            properties: Some(r#"{"from":"tables"}"#.into()),
+        },
+        user_id: Some("jane".to_owned()),
+        anonymous_id: None,
+        context: Some(r#"{"ip":"::1"}"#.to_owned()),
+    };
+    let kept = (0..7).rev().map(|n: i64| past(format!("t{n}"), &format!("E{}", n % 2), NOW.plus_ms((n + 2) * 1000)));
+    let old = (1..=40).map(|n| past(format!("old{n:02}"), "Old", moment(n)));
+    let ancient = past("ancient".to_owned(), "Old", moment(15 * 24 * 60));
+    *people.tables.0.lock().expect("no test panicked here") = kept.chain(old).chain([ancient]).collect();
+    people
+}
+
+#[tokio::test]
+async fn events_of_the_tables_follow_those_that_a_profile_keeps() {
+    let people = jane_of_old().await;
+    let id = |event: &Value| event["message_id"].as_str().unwrap_or_default().to_owned();
+    let newest = ["t7", "t6", "t5", "t4", "t3", "t2", "t1", "t0", "p1", "i1"].map(str::to_owned);
+    let mut all: Vec<String> = newest.into_iter().chain((1..=40).map(|n| format!("old{n:02}"))).collect();
+    for limit in [1, 7, 10, 100] {
+        assert_eq!(walk(&people, "events", limit, id).await, all, "{limit} at a time");
+    }
+    assert_eq!(walk(&people, "events?include=E1", 3, id).await, ["t7", "t5", "t3", "t1"]);
+    all.reverse();
+    assert_eq!(walk(&people, "events?sort=asc", 9, id).await, all);
+    all.insert(0, "ancient".to_owned());
+    assert_eq!(walk(&people, "events?sort=asc&start=2020-01-01", 100, id).await, all, "14 days are only the usual");
+}
+
+#[tokio::test]
+async fn an_event_is_told_of_by_the_tables_once_they_have_it() {
+    let people = jane_of_old().await;
+    let answer = people.get(&of("jane", "events?limit=2"), &[READER]).await;
+    assert!(answer.header("etag").is_empty() && answer.header("cache-control") == "private, no-cache");
+    let events = answer.json();
+    let (fresh, landed) = (&events["data"][0], &events["data"][1]);
+    assert_eq!(
+        (&fresh["message_id"], &fresh["external_ids"], &fresh["context"]),
+        (&json!("t7"), &json!([]), &json!({}))
+    );
+    assert_eq!((&landed["message_id"], &landed["context"]), (&json!("t6"), &json!({"ip": "::1"})));
+    let external_id = json!({"collection": "users", "type": "user_id", "id": "jane", "encoding": "none"});
+    assert_eq!(landed["external_ids"], json!([external_id]));
+    assert_eq!(landed["properties"], json!({"from": "tables"}));
 }
 
 #[tokio::test]

@@ -18,6 +18,9 @@ use crate::window::{MAX_ROW_BYTES, Window, head_of};
 /// How much is looked at to tell the delimiter.
 const SAMPLE: usize = 64 << 10;
 
+/// As wide as Excel's sheets. A header beyond is no header, and would cost more memory than any row.
+const MAX_COLUMNS: usize = 16_384;
+
 pub(super) struct CsvRows {
     lines: Lines,
     source: String,
@@ -157,10 +160,15 @@ impl Lines {
             Line::Broken(_, problem) => return Err(Fault::Content(format!("its header row can't be read: {problem}"))),
             Line::TooLong(_) => return Err(Fault::Content("its first row is too long to be a header".to_owned())),
         };
+        let columns = self.fields.ranges.len();
+        if columns > MAX_COLUMNS {
+            let detail = format!("its header row has {columns} columns, and a file may have {MAX_COLUMNS}");
+            return Err(Fault::Content(detail));
+        }
         let raw = self.window.unread().get(..length).unwrap_or_default();
         let text = if self.fields.unquoted.is_empty() { raw } else { &self.fields.unquoted };
-        let mut names: Vec<String> = Vec::with_capacity(self.fields.ranges.len());
-        let mut known = HashSet::with_capacity(self.fields.ranges.len());
+        let mut names: Vec<String> = Vec::with_capacity(columns);
+        let mut known = HashSet::with_capacity(columns);
         for (at, range) in self.fields.ranges.iter().enumerate() {
             let name = String::from_utf8_lossy(text.get(range.clone()).unwrap_or_default()).trim().to_owned();
             let name = if name.is_empty() { format!("column_{}", at + 1) } else { name };

@@ -221,7 +221,7 @@ fn odd_values_cost_their_row_and_no_other() {
         "[mapping]\nuser_id = 'id'\nevent = 'E'\nproperties = ['n', 'b']\ntypes = { n = 'number' }\ntime = 'day'";
     let digits = "9".repeat(400);
     for (row, expected) in [
-        ("u\01,1,x,2025-03-01", "bad_identifier: id: "),
+        ("u\u{0}1,1,x,2025-03-01", "bad_identifier: id: "),
         ("u1,1e999,x,2025-03-01", "bad_row: n: \"1e999\" is not a number"),
         (&format!("u1,{digits},x,2025-03-01"), "bad_row: n: "),
         ("u1,Infinity,x,2025-03-01", "bad_row: n: \"Infinity\" is not a number"),

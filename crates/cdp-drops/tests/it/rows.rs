@@ -135,11 +135,14 @@ fn quotes_that_are_never_closed_do_not_stall_a_file() {
 
 #[test]
 fn a_header_of_very_many_columns_is_told_in_few_words() {
-    for header in ["a,".repeat(400_000), ",".repeat(900_000)] {
-        let started = std::time::Instant::now();
+    let columns = |count: usize| vec!["a"; count].join(",");
+    for (header, expected) in [
+        (columns(16_384), "there is no column \"id\", which `mapping.user_id` names; the columns are: a, a_2, a_3"),
+        (columns(16_385), "its header row has 16385 columns, and a file may have 16384"),
+        (",".repeat(900_000), "its header row has 900001 columns, and a file may have 16384"),
+    ] {
         let ending = read("a.csv", format!("{header}\n1\n").as_bytes(), &settings("[mapping]\nuser_id = 'id'")).ending;
-        assert!(ending.contains("there is no column \"id\"") && ending.contains("more"), "{ending:.200}");
-        assert!(ending.len() < 1000 && started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+        assert!(ending.starts_with(&format!("unreadable: {expected}")) && ending.len() < 1000, "{ending:.200}");
     }
 }
 

@@ -1,12 +1,15 @@
-//! Events: the newest that the profile keeps.
+//! Events: those of the tables, and the newest ones, which profiles keep and the tables may not have yet.
+//!
+//! Segment shows 14 days; here that is where a list begins unless it is told another `start`. A list has no `etag`: what it
+//! shows changes when events reach the tables, and then the profile does not.
 
-use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State as Shared};
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use cdp_app::Found;
 use cdp_event::{EventKind, Timestamp};
 use cdp_ports::State;
@@ -16,13 +19,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::cursor::{Cursor, bad_next, open, page, seal};
 use super::{Asked, AskedPath, limit, listed};
-use crate::profiles::Profiles;
-use crate::profiles::freshness::answer;
+use crate::profiles::freshness::KEPT;
 use crate::profiles::refusal::Refusal;
 use crate::profiles::view::{Json, Moment};
+use crate::profiles::{PastEvent, Profiles, Wanted};
 
 const USUAL: usize = 10;
 const MOST: usize = 100;
+const USUAL_DAYS_MS: i64 = 14 * 86_400_000;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -32,7 +36,7 @@ pub(super) struct EventsQuery {
     /// Names of events, with commas between.
     include: Option<String>,
     exclude: Option<String>,
-    /// Events at this time or later, in ISO 8601.
+    /// Events at this time or later, in ISO 8601; 14 days ago unless it is given.
     start: Option<String>,
     /// Events before this time, in ISO 8601.
     end: Option<String>,
@@ -60,12 +64,11 @@ pub(super) struct EventsPage<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = SegmentEvent)]
 struct EventView<'a> {
-    /// Not kept with an event: empty.
-    #[schema(value_type = Vec<Object>)]
-    external_ids: [(); 0],
-    /// Not kept with an event: empty.
+    /// The event's own ids. Empty until the event is in the tables, some seconds after it came.
+    external_ids: Vec<EventIdView<'a>>,
+    /// Empty until then, too.
     #[schema(value_type = Object)]
-    context: Context,
+    context: Json<'a>,
     #[serde(rename = "type")]
     kind: &'static str,
     message_id: &'a str,
@@ -81,8 +84,15 @@ struct EventView<'a> {
     related: Related,
 }
 
-#[derive(Serialize)]
-struct Context {}
+#[derive(Serialize, ToSchema)]
+#[schema(as = SegmentEventId)]
+struct EventIdView<'a> {
+    collection: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'a str,
+    encoding: &'static str,
+}
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = SegmentRelated)]
@@ -91,89 +101,76 @@ struct Related {
     users: String,
 }
 
-/// Recent events of a person, as Segment shows them
+/// Events of a person, as Segment shows them
 #[utoipa::path(
     get,
     path = "/v1/spaces/{space}/collections/{collection}/profiles/{name}/events",
     operation_id = "getSegmentEvents",
     tag = "segment profile api",
     params(Asked, EventsQuery),
-    responses((status = 200, description = "A page of the newest events", body = EventsPage)),
+    responses((status = 200, description = "A page of events", body = EventsPage)),
     security(("basic" = []), ("bearer" = ["profiles:read"])),
 )]
 pub(super) async fn events<S: State + 'static>(
     Shared(profiles): Shared<Arc<Profiles<S>>>,
     asked: AskedPath,
     query: Result<Query<EventsQuery>, QueryRejection>,
-    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let (Path(asked), Query(query)) = (asked?, query?);
     let limit = limit(query.limit, USUAL, MOST)?;
-    let filter = Filter::read(&query)?;
+    let mut wanted = wanted(&query, limit, profiles.clock.now())?;
     let found = asked.find(&profiles).await?;
-    answer(&found, &headers, |found| page_of(&asked, &filter, found, limit))
+    wanted.profiles = found.set.members().to_vec();
+    let past = match &profiles.history {
+        Some(history) => history.events(&wanted).await?,
+        None => vec![],
+    };
+    let page = page_of(&asked, &wanted, &found, &past, limit);
+    Ok(([(header::CACHE_CONTROL, KEPT)], axum::Json(page)).into_response())
 }
 
-/// An event's place in the list.
-type Place = (Timestamp, String);
-
-struct Filter<'a> {
-    include: Option<Vec<&'a str>>,
-    exclude: Vec<&'a str>,
-    start: Option<Timestamp>,
-    end: Option<Timestamp>,
-    sort: Sort,
-    from: Option<Place>,
+/// One more than are shown: it begins the next page.
+fn wanted(query: &EventsQuery, limit: usize, now: Timestamp) -> Result<Wanted<'_>, Refusal> {
+    let start = query.start.as_deref().map(|text| moment("start", text)).transpose()?;
+    Ok(Wanted {
+        profiles: vec![],
+        include: listed(query.include.as_deref()),
+        exclude: listed(query.exclude.as_deref()).unwrap_or_default(),
+        start: start.unwrap_or(now.plus_ms(-USUAL_DAYS_MS)),
+        end: query.end.as_deref().map(|text| moment("end", text)).transpose()?,
+        newest_first: matches!(query.sort, Sort::Desc),
+        from: query.next.as_deref().filter(|next| !next.is_empty()).map(place).transpose()?,
+        limit: limit + 1,
+    })
 }
 
-impl<'a> Filter<'a> {
-    fn read(query: &'a EventsQuery) -> Result<Self, Refusal> {
-        let from = query.next.as_deref().filter(|next| !next.is_empty()).map(place).transpose()?;
-        Ok(Self {
-            include: listed(query.include.as_deref()),
-            exclude: listed(query.exclude.as_deref()).unwrap_or_default(),
-            start: query.start.as_deref().map(|text| moment("start", text)).transpose()?,
-            end: query.end.as_deref().map(|text| moment("end", text)).transpose()?,
-            sort: query.sort,
-            from,
-        })
-    }
+/// By its place in the list, an event, and what the tables tell of it.
+type Known<'a> = BTreeMap<(Timestamp, &'a str), (&'a RecentEvent, Option<&'a PastEvent>)>;
 
-    fn keeps(&self, event: &RecentEvent) -> bool {
-        let key = event.name.as_deref().unwrap_or(event.kind.as_str());
-        let is_in_time =
-            self.start.is_none_or(|start| event.timestamp >= start) && self.end.is_none_or(|end| event.timestamp < end);
-        let is_reached = self.from.as_ref().is_none_or(|(timestamp, message_id)| {
-            let (from, at) = ((timestamp, message_id.as_str()), (&event.timestamp, &*event.message_id));
-            match self.sort {
-                Sort::Asc => at >= from,
-                Sort::Desc => at <= from,
-            }
-        });
-        let is_included = self.include.as_ref().is_none_or(|names| names.contains(&key));
-        is_in_time && is_reached && is_included && !self.exclude.contains(&key)
-    }
-}
-
-fn page_of<'a>(asked: &Asked, filter: &Filter<'_>, found: &'a Found, limit: usize) -> EventsPage<'a> {
-    let mut kept: Vec<&RecentEvent> = found.person.recent.iter().filter(|event| filter.keeps(event)).collect();
-    let rank = |event: &&RecentEvent| (event.timestamp, event.message_id.clone());
-    match filter.sort {
-        Sort::Asc => kept.sort_by_cached_key(rank),
-        Sort::Desc => kept.sort_by_cached_key(|event| Reverse(rank(event))),
-    }
-    let (some, next) = page(kept.into_iter(), limit);
-    let cursor = Cursor::new(asked, found, "events", limit, next.map(cursor_of));
+fn page_of<'a>(
+    asked: &Asked,
+    wanted: &Wanted<'_>,
+    found: &'a Found,
+    past: &'a [PastEvent],
+    limit: usize,
+) -> EventsPage<'a> {
+    let place = |event: &'a RecentEvent| (event.timestamp, &*event.message_id);
+    let recent = found.members.iter().flat_map(|member| &member.recent).filter(|event| wanted.has(event));
+    let mut known: Known<'a> = recent.map(|event| (place(event), (event, None))).collect();
+    known.extend(past.iter().map(|past| (place(&past.event), (&past.event, Some(past)))));
+    let (some, next) =
+        if wanted.newest_first { page(known.into_values().rev(), limit) } else { page(known.into_values(), limit) };
+    let cursor = Cursor::new(asked, found, "events", limit, next.map(|(event, _)| cursor_of(event)));
     let root = found.set.root().to_string();
-    EventsPage { data: some.into_iter().map(|event| view(event, &root)).collect(), cursor }
+    EventsPage { data: some.into_iter().map(|(event, past)| view(event, past, &root)).collect(), cursor }
 }
 
-fn view<'a>(event: &'a RecentEvent, root: &str) -> EventView<'a> {
+fn view<'a>(event: &'a RecentEvent, past: Option<&'a PastEvent>, root: &str) -> EventView<'a> {
     let name = event.name.as_deref();
     let is_track = event.kind == EventKind::Track;
     EventView {
-        external_ids: [],
-        context: Context {},
+        external_ids: past.into_iter().flat_map(ids).collect(),
+        context: Json(past.and_then(|past| past.context.as_deref()).unwrap_or("{}")),
         kind: event.kind.as_str(),
         message_id: &event.message_id,
         source_id: &event.source,
@@ -185,6 +182,12 @@ fn view<'a>(event: &'a RecentEvent, root: &str) -> EventView<'a> {
     }
 }
 
+fn ids(past: &PastEvent) -> impl Iterator<Item = EventIdView<'_>> {
+    let all = [("user_id", &past.user_id), ("anonymous_id", &past.anonymous_id)];
+    let view = |(kind, id)| EventIdView { collection: "users", kind, id, encoding: "none" };
+    all.into_iter().filter_map(|(kind, id)| Some((kind, id.as_deref()?))).map(view)
+}
+
 const NS_IN_MS: i64 = 1_000_000;
 
 /// As Segment writes it: nanoseconds, two colons, the message id.
@@ -192,7 +195,7 @@ fn cursor_of(event: &RecentEvent) -> String {
     seal(&format!("{}::{}", event.timestamp.as_ms().saturating_mul(NS_IN_MS), event.message_id))
 }
 
-fn place(next: &str) -> Result<Place, Refusal> {
+fn place(next: &str) -> Result<(Timestamp, String), Refusal> {
     let text = open(next)?;
     let (ns, message_id) = text.split_once("::").ok_or_else(bad_next)?;
     let ns: i64 = ns.parse().map_err(|_| bad_next())?;

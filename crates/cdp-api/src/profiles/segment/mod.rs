@@ -1,7 +1,6 @@
 //! Segment's Profile API: its paths, parameters, shapes and error codes, so that what reads profiles there reads them here.
 //!
-//! A deployment is one space; any name of it is taken. Events are the newest that the profile keeps; all of them are in
-//! the `events` table. There are no accounts.
+//! A deployment is one space; any name of it is taken. There are no accounts.
 
 mod cursor;
 
