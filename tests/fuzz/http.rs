@@ -27,7 +27,7 @@ const MEMORY_BYTES: usize = 16 << 20;
 fn events_of_a_call_are_in_the_stream_or_the_call_is_refused() {
     let front = Front::new();
     let seeds = seeds::calls();
-    fuzz_one_in(10, &seeds, &JSON, |bytes| {
+    fuzz_one_in(4, &seeds, &JSON, |bytes| {
         let path = if bytes.len() % 3 == 0 { "/v1/track" } else { "/v1/batch" };
         let held = most_held(|| front.check_tracking(path, bytes));
         assert!(held <= MEMORY_BYTES, "{held} bytes of memory");
@@ -55,7 +55,7 @@ fn a_gzip_body_is_inflated_within_bounds_or_refused() {
 fn records_of_a_kinesis_call_in_json_are_in_the_stream_or_the_call_is_refused() {
     let front = Front::new();
     let seeds = seeds::kinesis_json();
-    fuzz_one_in(10, &seeds, &KINESIS, |bytes| {
+    fuzz_one_in(4, &seeds, &KINESIS, |bytes| {
         let held = most_held(|| front.check_kinesis("application/x-amz-json-1.1", bytes));
         assert!(held <= MEMORY_BYTES, "{held} bytes of memory");
     });
@@ -76,7 +76,7 @@ fn records_of_a_kinesis_call_in_cbor_are_in_the_stream_or_the_call_is_refused() 
         b"\xf6",
         b"\x81\x81\x81\x81\x81\x81\x81\x81",
     ];
-    fuzz_one_in(10, &seeds::kinesis_cbor(), &words, |bytes| {
+    fuzz_one_in(4, &seeds::kinesis_cbor(), &words, |bytes| {
         let held = most_held(|| front.check_kinesis("application/x-amz-cbor-1.1", bytes));
         assert!(held <= MEMORY_BYTES, "{held} bytes of memory");
     });

@@ -8,7 +8,8 @@ use std::io::{self, Read};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// How much is looked at to decide.
+/// How much is looked at to decide: no more, however much there is, so that the same text is always read in the same way.
+const HEAD: usize = 512;
 const LOOK_AHEAD: usize = 64 << 10;
 const CHUNK: usize = 64 << 10;
 /// More than the longest character, and the mark of a broken one.
@@ -73,8 +74,8 @@ impl Text {
     }
 
     fn begin(&mut self, assumed: Assumed) -> io::Result<State> {
-        self.pending.fill(&mut self.input, 512)?;
-        let head = self.pending.rest();
+        self.pending.fill(&mut self.input, HEAD)?;
+        let head = self.pending.first(HEAD);
         if let Some((encoding, mark)) = Encoding::for_bom(head) {
             self.pending.at += mark;
             return Ok(decoding(encoding));
@@ -101,7 +102,7 @@ impl Text {
             return Ok(self.pending.take(&mut into[..ascii]));
         }
         self.pending.fill(&mut self.input, LOOK_AHEAD)?;
-        self.state = if is_rather_utf8(self.pending.rest()) { State::Utf8 } else { decoding(fallback) };
+        self.state = if is_rather_utf8(self.pending.first(LOOK_AHEAD)) { State::Utf8 } else { decoding(fallback) };
         self.read(into)
     }
 
@@ -166,6 +167,10 @@ impl Read for Text {
 impl Pending {
     fn rest(&self) -> &[u8] {
         self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    fn first(&self, bytes: usize) -> &[u8] {
+        self.rest().get(..bytes).unwrap_or(self.rest())
     }
 
     fn take(&mut self, into: &mut [u8]) -> usize {

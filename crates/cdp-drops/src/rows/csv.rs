@@ -70,8 +70,9 @@ enum Line {
 impl CsvRows {
     pub fn open(mut window: Window, source: &str, settings: &DropSettings) -> Result<Self, Fault> {
         window.look_ahead(SAMPLE)?;
-        let newline = if window.unread().contains(&b'\n') { b'\n' } else { lone_newline(window.unread()) };
-        let delimiter = settings.csv.delimiter.unwrap_or_else(|| sniff(window.unread(), newline));
+        let sample = window.unread().get(..SAMPLE).unwrap_or(window.unread());
+        let newline = if sample.contains(&b'\n') { b'\n' } else { lone_newline(sample) };
+        let delimiter = settings.csv.delimiter.unwrap_or_else(|| sniff(sample, newline));
         let is_empty = window.unread().is_empty() && window.cut().is_none();
         let (fields, row, breaks) = (Fields::default(), Line::Whole(0), Break::default());
         let mut lines = Lines { window, delimiter, newline, fields, row, length: 0, breaks };
@@ -194,6 +195,11 @@ impl Lines {
                 memchr::memchr(self.newline, unread.get(searched..).unwrap_or_default()).map(|at| searched + at);
             searched = unread.len();
             let line = match newline {
+                Some(at) if at > MAX_ROW_BYTES => {
+                    self.row = Line::TooLong(head_of(unread));
+                    self.consume(at + 1);
+                    return Ok(Step::Row);
+                }
                 Some(at) => unread.get(..at).unwrap_or_default(),
                 None if searched > MAX_ROW_BYTES => {
                     self.row = Line::TooLong(head_of(unread));
@@ -239,6 +245,7 @@ impl Lines {
         let mut seen = line_length;
         loop {
             let unread = self.window.unread();
+            let within = unread.len().min(MAX_ROW_BYTES + 1);
             let is_all = seen == unread.len() && self.window.is_last() && self.window.cut().is_none();
             let rest = if is_all { Rest::None } else { Rest::Unseen };
             match self.fields.parse(unread.get(..seen).unwrap_or(unread), delimiter, self.newline, rest) {
@@ -252,18 +259,15 @@ impl Lines {
                     break;
                 }
                 Parsed::Open if seen == line_length && line_length < self.breaks.ahead => break,
-                Parsed::Open if seen < unread.len() => seen = unread.len(),
-                Parsed::Open if self.window.is_last() || unread.len() > MAX_ROW_BYTES => {
-                    if let (Some(detail), true) = (self.window.cut(), self.window.is_last()) {
+                Parsed::Open if seen < within => seen = within,
+                Parsed::Open if seen > MAX_ROW_BYTES || self.window.is_last() => {
+                    if let (Some(detail), true) = (self.window.cut(), seen <= MAX_ROW_BYTES) {
                         return Ok(Step::CutOff { detail: detail.to_owned(), rest: head_of(unread) });
                     }
-                    self.breaks = Break { ahead: unread.len(), problem: "a quote is not closed" };
+                    self.breaks = Break { ahead: seen, problem: "a quote is not closed" };
                     break;
                 }
-                Parsed::Open => {
-                    self.window.more()?;
-                    seen = self.window.unread().len();
-                }
+                Parsed::Open => self.window.more()?,
             }
         }
         self.row = Line::Broken(text_length, self.breaks.problem);

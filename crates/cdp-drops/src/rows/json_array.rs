@@ -58,7 +58,12 @@ impl JsonArrayRows {
         let mut scan = Scan::default();
         loop {
             if let Some(length) = scan.end(self.window.unread()) {
-                (self.row, self.length) = (Element::Whole, length);
+                if length > MAX_ROW_BYTES {
+                    self.row = Element::TooLong(head_of(self.window.unread()));
+                    self.window.consume(length);
+                } else {
+                    (self.row, self.length) = (Element::Whole, length);
+                }
                 return Ok(Step::Row);
             }
             if self.window.is_last() {

@@ -37,6 +37,11 @@ impl ReadRows for JsonLineRows {
             let newline = memchr::memchr(b'\n', unread.get(searched..).unwrap_or_default()).map(|at| searched + at);
             searched = unread.len();
             let end = match newline {
+                Some(at) if at > MAX_ROW_BYTES => {
+                    self.row = Line::TooLong(head_of(unread));
+                    self.window.consume(at + 1);
+                    return Ok(Step::Row);
+                }
                 Some(at) => at,
                 None if searched > MAX_ROW_BYTES => {
                     self.row = Line::TooLong(head_of(unread));
