@@ -27,6 +27,7 @@ mod platform;
 use clap::Subcommand;
 
 use crate::fault::Fault;
+use crate::memory;
 
 /// Measures the platform on this machine.
 #[derive(Debug, Subcommand)]
@@ -43,6 +44,7 @@ pub enum Bench {
 
 impl Bench {
     pub fn run(self) -> Result<(), Fault> {
+        memory::keep_between_batches();
         match self {
             Self::Parse(bench) => bench.run(),
             Self::Road(bench) => bench.run(),

@@ -16,7 +16,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    memory::keep_between_batches();
     let cli = command::Cli::parse();
     tracing_setup::start(cli.log_format);
     match cli.command.run() {

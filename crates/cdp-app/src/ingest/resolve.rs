@@ -15,7 +15,7 @@ use crate::keys::{checkpoint_key, claim_key, set_key};
 /// Above this many claims the cache starts afresh, so that memory is bounded: some 130 bytes a claim.
 const MAX_CACHED_CLAIMS: usize = 400_000;
 /// Above this many sets the cache forgets them between two batches: some 500 bytes a set, and few are asked for twice.
-const MAX_CACHED_SETS: usize = 50_000;
+const MAX_CACHED_SETS: usize = 20_000;
 /// Keys of one read.
 const READ_AHEAD: usize = 1000;
 

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::Dir;
 use crate::fault::Fault;
+use crate::memory;
 
 /// Runs the platform until Ctrl-C. A start goes on where the last run stood, however it ended.
 #[derive(Debug, Args)]
@@ -18,6 +19,7 @@ pub struct Up {
 
 impl Up {
     pub fn run(self) -> Result<(), Fault> {
+        memory::keep_between_batches();
         let dir = self.at.dir.display().to_string();
         cdp_local::up(&self.at.dir, self.listen, |address| {
             eprintln!("{dir} runs at http://{address}; Ctrl-C stops it");
