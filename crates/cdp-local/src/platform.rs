@@ -16,7 +16,7 @@ use crate::outside::Machine;
 /// Memory for the state of a platform that serves many.
 pub const SERVING_BYTES: u64 = 512 << 20;
 /// Memory for the state of one command's work.
-pub const COMMAND_BYTES: u64 = 128 << 20;
+pub const COMMAND_BYTES: u64 = 64 << 20;
 
 pub struct Platform {
     pub deployment: Deployment,
