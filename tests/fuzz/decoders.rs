@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use cdp_event::{
-    Envelope, Event, EventKind, MAX_EVENT_BYTES, Namespace, Offset, Parts, RawEvent, Record, Sequence, Timestamp,
-    aggregate, deaggregate, decode, validate,
+    Envelope, Event, EventKind, MAX_EVENT_BYTES, Namespace, Offset, PartitionId, Parts, RawEvent, Record, Sequence,
+    Timestamp, aggregate, deaggregate, decode, validate,
 };
 use cdp_identity::{Claim, ProfileId, SetItem};
-use cdp_profile::Member;
+use cdp_profile::{InFlight, Member};
 
 use crate::fuzz;
 use crate::seeds::{self, MOMENT, raw};
@@ -164,11 +164,32 @@ fn stored_items_that_are_read_are_written_again() {
     });
 }
 
+/// A profile that was read takes events, and forgets.
+fn goes_on(mut member: Member) {
+    let (partition, offset) = seeds::place();
+    for event in seeds::events() {
+        if let Ok(event) = validate(&raw(&event, offset)) {
+            member.apply(&partition, &event);
+        }
+    }
+    member.forget(&NothingReturns, MOMENT);
+}
+
+struct NothingReturns;
+
+impl InFlight for NothingReturns {
+    fn may_return(&self, _: &PartitionId, _: Offset) -> bool {
+        false
+    }
+}
+
 #[test]
 fn stored_profiles_that_are_read_are_written_again() {
     fuzz(&seeds::members(), &[], |bytes| {
         if let Ok(member) = Member::decode(Bytes::copy_from_slice(bytes)) {
-            assert_eq!(Member::decode(member.encode()).expect("what was written is read").encode(), member.encode());
+            let written = member.clone().encode();
+            goes_on(member);
+            assert_eq!(Member::decode(written.clone()).expect("what was written is read").encode(), written);
         }
     });
 }

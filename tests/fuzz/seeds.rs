@@ -65,7 +65,7 @@ fn profile(number: u8) -> ProfileId {
     ProfileId::from_bytes([number; 16])
 }
 
-fn place() -> (PartitionId, Offset) {
+pub fn place() -> (PartitionId, Offset) {
     let long: Sequence = "49590338271490256608559692538361571095921575989136588898".parse().expect("a sequence number");
     (PartitionId::new("shard-0"), Offset::new(long, 3))
 }
@@ -96,18 +96,18 @@ pub fn sets() -> Vec<Vec<u8>> {
 pub fn members() -> Vec<Vec<u8>> {
     let (partition, offset) = place();
     let mut member = Member::new(profile(1));
-    let mut members = vec![member.encode()];
+    let mut members = vec![member.clone().encode()];
     for (sub, event) in (offset.sub..).zip(events()) {
         let offset = Offset::new(offset.sequence, sub);
         let raw = raw(&event, offset);
         if let Ok(event) = validate(&raw) {
             member.apply(&partition, &event);
-            members.push(member.encode());
+            members.push(member.clone().encode());
         }
     }
     members.iter().step_by(5).map(|member| member.to_vec()).collect()
 }
 
 pub fn raw(bytes: &[u8], offset: Offset) -> RawEvent<'_> {
-    RawEvent { offset, source: "fuzz".into(), received_at: MOMENT, sent_at: None, kind: None, context: None, bytes }
+    RawEvent::plain(offset, "fuzz", MOMENT, bytes)
 }

@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use cdp_ports::{
     Condition, FaultKind, Item, Key, MAX_TRANSACTION_ITEMS, PortError, PortResult, State, Transaction, Version, Write,
 };
-use fjall::config::CompressionPolicy;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 
 use crate::cache::{Cache, Known};
 use crate::layout::{VERSION_BYTES, decode_key, decode_value, encode_key, encode_value, is_key, range};
@@ -51,7 +50,8 @@ impl FjallState {
         let (cache_bytes, memtable_bytes) = (memory_bytes / 4, memory_bytes / 2 / MEMTABLES);
         let open = || {
             let database = Database::builder(dir).cache_size(cache_bytes).worker_threads(WORKERS).open()?;
-            let items = database.keyspace("items", || keyspace_options(memtable_bytes))?;
+            let items =
+                database.keyspace("items", || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes))?;
             Ok((database, items))
         };
         let (database, items) = open().map_err(|error| match error {
@@ -223,12 +223,6 @@ impl State for FjallState {
         };
         transactions.iter().zip(outcomes).map(durable).collect()
     }
-}
-
-fn keyspace_options(memtable_bytes: u64) -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default()
-        .max_memtable_size(memtable_bytes)
-        .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
 }
 
 /// What a commit does, for its errors.

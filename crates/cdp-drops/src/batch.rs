@@ -75,15 +75,7 @@ impl Batch {
         for row in &self.rows {
             let of_row = |sub: u32, event: Result<&Range<usize>, Rejection>| {
                 let offset = Offset::new(Sequence::from(row.number), sub);
-                let event = event.map(|event| RawEvent {
-                    offset,
-                    source: Cow::Borrowed(source),
-                    received_at: arrived_at,
-                    sent_at: None,
-                    kind: None,
-                    context: None,
-                    bytes: self.slice(event),
-                });
+                let event = event.map(|event| RawEvent::plain(offset, source, arrived_at, self.slice(event)));
                 Decoded { offset, arrived_at, source: Cow::Borrowed(source), bytes: self.slice(&row.raw), event }
             };
             match &row.outcome {

@@ -51,15 +51,7 @@ pub fn decode<'a>(record: &Record, parts: &'a Parts, source: &'a str) -> impl It
         let offset = Offset::new(sequence, sub);
         let (source, bytes, event) = match Envelope::unwrap(bytes) {
             None => {
-                let plain = RawEvent {
-                    offset,
-                    source: Cow::Borrowed(source),
-                    received_at: arrived_at,
-                    sent_at: None,
-                    kind: None,
-                    context: None,
-                    bytes,
-                };
+                let plain = RawEvent::plain(offset, source, arrived_at, bytes);
                 (Cow::Borrowed(source), &**bytes, Ok(plain))
             }
             Some(Ok((envelope, bytes))) => {

@@ -1,48 +1,65 @@
 //! Identifiers: which ones an event names, each in its namespace, in the one form that they are compared in.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 /// `user_id`, `email`, `anonymous_id`, or a name that a deployment chose: lower case, at most 64 of `a-z 0-9 _ .`
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Namespace(Cow<'static, str>);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Namespace(Name);
 
-/// Identifiers are hashed for each event. Their values tell them apart; of the namespace, the length is enough.
-impl Hash for Namespace {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.len().hash(state);
-    }
+/// Each name in one form only. Identifiers are compared and hashed for each event, so the usual ones are mere numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Name {
+    /// Its place in [`Namespace::KNOWN`].
+    Known(u8),
+    Chosen(Box<str>),
 }
 
 impl Namespace {
-    pub const USER_ID: Self = Self(Cow::Borrowed("user_id"));
-    pub const EMAIL: Self = Self(Cow::Borrowed("email"));
-    pub const PHONE: Self = Self(Cow::Borrowed("phone"));
-    pub const ANONYMOUS_ID: Self = Self(Cow::Borrowed("anonymous_id"));
-    pub const IOS_ID: Self = Self(Cow::Borrowed("ios.id"));
-    pub const IOS_IDFA: Self = Self(Cow::Borrowed("ios.idfa"));
-    pub const IOS_PUSH_TOKEN: Self = Self(Cow::Borrowed("ios.push_token"));
-    pub const ANDROID_ID: Self = Self(Cow::Borrowed("android.id"));
-    pub const ANDROID_IDFA: Self = Self(Cow::Borrowed("android.idfa"));
-    pub const ANDROID_PUSH_TOKEN: Self = Self(Cow::Borrowed("android.push_token"));
+    pub const USER_ID: Self = Self(Name::Known(0));
+    pub const EMAIL: Self = Self(Name::Known(1));
+    pub const PHONE: Self = Self(Name::Known(2));
+    pub const ANONYMOUS_ID: Self = Self(Name::Known(3));
+    pub const IOS_ID: Self = Self(Name::Known(4));
+    pub const IOS_IDFA: Self = Self(Name::Known(5));
+    pub const IOS_PUSH_TOKEN: Self = Self(Name::Known(6));
+    pub const ANDROID_ID: Self = Self(Name::Known(7));
+    pub const ANDROID_IDFA: Self = Self(Name::Known(8));
+    pub const ANDROID_PUSH_TOKEN: Self = Self(Name::Known(9));
 
-    const KNOWN: [Self; 10] = [
-        Self::USER_ID,
-        Self::EMAIL,
-        Self::PHONE,
-        Self::ANONYMOUS_ID,
-        Self::IOS_ID,
-        Self::IOS_IDFA,
-        Self::IOS_PUSH_TOKEN,
-        Self::ANDROID_ID,
-        Self::ANDROID_IDFA,
-        Self::ANDROID_PUSH_TOKEN,
+    const KNOWN: [&str; 10] = [
+        "user_id",
+        "email",
+        "phone",
+        "anonymous_id",
+        "ios.id",
+        "ios.idfa",
+        "ios.push_token",
+        "android.id",
+        "android.idfa",
+        "android.push_token",
     ];
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Name::Known(at) => Self::KNOWN[usize::from(*at)],
+            Name::Chosen(name) => name,
+        }
+    }
+}
+
+/// By name.
+impl Ord for Namespace {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl PartialOrd for Namespace {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -54,12 +71,12 @@ impl FromStr for Namespace {
     type Err = NotANamespace;
 
     fn from_str(name: &str) -> Result<Self, NotANamespace> {
-        if let Some(known) = Self::KNOWN.into_iter().find(|known| known.as_str() == name) {
-            return Ok(known);
+        if let Some((at, _)) = (0..).zip(Self::KNOWN).find(|(_, known)| *known == name) {
+            return Ok(Self(Name::Known(at)));
         }
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.';
         if (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
-            return Ok(Self(Cow::Owned(name.to_owned())));
+            return Ok(Self(Name::Chosen(name.into())));
         }
         Err(NotANamespace(name.chars().take(80).collect()))
     }
@@ -67,7 +84,7 @@ impl FromStr for Namespace {
 
 impl fmt::Display for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -139,6 +156,24 @@ mod tests {
         assert_eq!(email(" Jane@Example.COM "), Ok("email:jane@example.com".to_owned()));
         assert_eq!(email("  "), Err(NotAnIdentifier::Empty));
         assert_eq!(email("a\u{0}b"), Err(NotAnIdentifier::ControlCharacter));
+    }
+
+    #[test]
+    fn known_namespaces_are_read_as_they_are_written() {
+        for (namespace, name) in [
+            (Namespace::USER_ID, "user_id"),
+            (Namespace::EMAIL, "email"),
+            (Namespace::PHONE, "phone"),
+            (Namespace::ANONYMOUS_ID, "anonymous_id"),
+            (Namespace::IOS_ID, "ios.id"),
+            (Namespace::IOS_IDFA, "ios.idfa"),
+            (Namespace::IOS_PUSH_TOKEN, "ios.push_token"),
+            (Namespace::ANDROID_ID, "android.id"),
+            (Namespace::ANDROID_IDFA, "android.idfa"),
+            (Namespace::ANDROID_PUSH_TOKEN, "android.push_token"),
+        ] {
+            assert_eq!((namespace.as_str(), name.parse()), (name, Ok(namespace.clone())));
+        }
     }
 
     #[test]

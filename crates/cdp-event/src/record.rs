@@ -30,3 +30,11 @@ pub struct RawEvent<'a> {
     pub context: Option<Cow<'a, str>>,
     pub bytes: &'a [u8],
 }
+
+impl<'a> RawEvent<'a> {
+    /// An event that came without a request around it.
+    pub fn plain(offset: Offset, source: &'a str, received_at: Timestamp, bytes: &'a [u8]) -> Self {
+        let source = Cow::Borrowed(source);
+        Self { offset, source, received_at, sent_at: None, kind: None, context: None, bytes }
+    }
+}

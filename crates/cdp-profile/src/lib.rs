@@ -12,7 +12,6 @@ mod stored;
 
 pub use member::{InFlight, Member, Outline, RECENT_EVENTS, RecentEvent, Trait, Verdict};
 pub use person::Person;
-pub use seen::SeenMessage;
 
 #[cfg(test)]
 mod properties;

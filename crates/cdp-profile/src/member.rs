@@ -3,6 +3,7 @@
 //! Its texts are parts of the bytes that it was read from: most of them are written back as they came.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use bytestring::ByteString;
 use cdp_event::{Event, EventKind, Offset, PartitionId, Timestamp};
@@ -10,7 +11,7 @@ use cdp_identity::ProfileId;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::seen::{Seen, SeenMessage};
+use crate::seen::Seen;
 
 pub const RECENT_EVENTS: usize = 10;
 /// Longer properties of a recent event are left to the `events` table.
@@ -78,14 +79,14 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outline(pub(crate) Member);
 
-impl From<Member> for Outline {
-    fn from(member: Member) -> Self {
+impl From<&Member> for Outline {
+    fn from(member: &Member) -> Self {
         Self(Member {
             first_seen: member.first_seen,
             last_seen: member.last_seen,
             events: member.events,
-            counts: member.counts,
-            traits: member.traits,
+            counts: member.counts.clone(),
+            traits: member.traits.clone(),
             ..Member::new(member.id)
         })
     }
@@ -122,12 +123,13 @@ impl Member {
         }
     }
 
-    pub(crate) fn with_memory(self, seen: Vec<SeenMessage>, applied: Vec<(PartitionId, Offset)>) -> Self {
-        Self { seen: Seen::new(seen), applied, ..self }
+    pub(crate) fn with_memory(self, seen: Seen, applied: Vec<(PartitionId, Offset)>) -> Self {
+        Self { seen, applied, ..self }
     }
 
-    pub fn seen(&self) -> &[SeenMessage] {
-        self.seen.messages()
+    /// What [`Member::with_memory`] takes.
+    pub(crate) fn take_memory(&mut self) -> (Seen, Vec<(PartitionId, Offset)>) {
+        (mem::take(&mut self.seen), mem::take(&mut self.applied))
     }
 
     pub fn applied(&self) -> &[(PartitionId, Offset)] {
@@ -146,20 +148,18 @@ impl Member {
         let hash = xxh3_64(event.message_id.as_bytes());
         let applied = self.applied.iter().position(|(p, _)| p == partition);
         if applied.is_some_and(|at| event.offset <= self.applied[at].1) {
-            let place = self.seen.find(hash).and_then(|seen| seen.place.as_ref());
-            let is_here = place.is_some_and(|(p, offset)| p == partition && *offset == event.offset);
+            let is_here = self.seen.has_at(hash, partition, event.offset);
             return if is_here { Verdict::Accepted } else { Verdict::Duplicate };
         }
         match applied {
             Some(at) => self.applied[at].1 = event.offset,
             None => self.applied.push((partition.clone(), event.offset)),
         }
-        if self.seen.find(hash).is_some() {
+        if self.seen.has(hash) {
             self.duplicates += 1;
             return Verdict::Duplicate;
         }
-        let place = Some((partition.clone(), event.offset));
-        self.seen.push(SeenMessage { hash, received_at: event.received_at, place });
+        self.seen.push(hash, event.received_at, partition, event.offset);
         self.absorb(event);
         Verdict::Accepted
     }
@@ -170,15 +170,24 @@ impl Member {
         self.first_seen = Some(self.first_seen.map_or(event.timestamp, |t| t.min(event.timestamp)));
         self.last_seen = Some(self.last_seen.map_or(event.timestamp, |t| t.max(event.timestamp)));
         self.updated_at = Some(self.updated_at.map_or(event.received_at, |t| t.max(event.received_at)));
-        let message = || Some((text(&event.message_id), text(&event.source)));
+        let message = self.message_of(event);
         if self.first_message.is_none() {
-            self.first_message = message();
+            self.first_message = Some(message.clone());
         }
-        self.last_message = message();
         if event.kind == EventKind::Identify {
-            self.set_traits(event);
+            self.set_traits(event, &message);
         }
-        self.remember(event);
+        self.remember(event, &message);
+        self.last_message = Some(message);
+    }
+
+    /// Its id and its source, as one copy for all that keep them. Most messages have the source of the one before.
+    fn message_of(&self, event: &Event<'_>) -> (ByteString, ByteString) {
+        let source = match &self.last_message {
+            Some((_, source)) if **source == *event.source => source.clone(),
+            Some(_) | None => text(&event.source),
+        };
+        (text(&event.message_id), source)
     }
 
     fn count(&mut self, label: &str, by: u64) {
@@ -190,7 +199,7 @@ impl Member {
         *self.counts.entry(text(label)).or_default() += by;
     }
 
-    fn set_traits(&mut self, event: &Event<'_>) {
+    fn set_traits(&mut self, event: &Event<'_>, (message_id, source): &(ByteString, ByteString)) {
         let Some(json) = event.traits.as_deref() else { return };
         let Ok(traits) = serde_json::from_str::<BTreeMap<ByteString, &RawValue>>(json) else { return };
         for (name, value) in traits {
@@ -201,8 +210,8 @@ impl Member {
             let new = Trait {
                 value: text(value),
                 set_at: event.timestamp,
-                message_id: text(&event.message_id),
-                source: text(&event.source),
+                message_id: message_id.clone(),
+                source: source.clone(),
             };
             let wins = match self.traits.get(&name) {
                 Some(old) => new.is_newer_than(old),
@@ -214,7 +223,7 @@ impl Member {
         }
     }
 
-    fn remember(&mut self, event: &Event<'_>) {
+    fn remember(&mut self, event: &Event<'_>, (message_id, source): &(ByteString, ByteString)) {
         let rank = (event.timestamp, &*event.message_id);
         let at = self.recent.partition_point(|recent| recent.rank() > rank);
         if at >= RECENT_EVENTS {
@@ -223,10 +232,10 @@ impl Member {
         let properties = event.properties.as_deref().filter(|json| json.len() <= MAX_RECENT_PROPERTIES_BYTES);
         let recent = RecentEvent {
             timestamp: event.timestamp,
-            message_id: text(&event.message_id),
+            message_id: message_id.clone(),
             kind: event.kind,
             name: event.event.as_deref().or(event.name.as_deref()).map(text),
-            source: text(&event.source),
+            source: source.clone(),
             properties: properties.map(text),
         };
         self.recent.insert(at, recent);

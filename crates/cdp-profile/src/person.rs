@@ -68,7 +68,7 @@ impl Person {
             if json.len() > 1 {
                 json.push(',');
             }
-            json.push_str(&serde_json::Value::from(&**name).to_string());
+            json.push_str(&serde_json::to_string(&**name).unwrap_or_default());
             json.push(':');
             json.push_str(&value.value);
         }

@@ -10,75 +10,109 @@ use crate::InFlight;
 const WINDOW_MS: i64 = 24 * 3_600_000;
 const MAX_MESSAGES: usize = 512;
 /// A busy device may send thousands of messages in one batch: beyond this many they are looked up, not searched.
-const MAX_SEARCHED: usize = 32;
+const MAX_SEARCHED: usize = MAX_MESSAGES;
 
-/// A message that was applied. It has a place while its batch may be delivered again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenMessage {
-    pub hash: u64,
-    pub received_at: Timestamp,
-    pub place: Option<(PartitionId, Offset)>,
-}
-
+/// Column by column, so that a profile is read, searched and written in few steps.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    /// Invariant: in the order of arrival, each hash once.
-    messages: Vec<SeenMessage>,
-    /// Where each hash stands, once there are too many to search. Derived, so it is not compared.
-    places: HashMap<u64, usize>,
+    /// Hashes of message ids. Invariant: in the order of arrival, each once.
+    hashes: Vec<u64>,
+    /// When each arrived, in ms since 1970. Invariant: one for each hash.
+    arrivals_ms: Vec<i64>,
+    /// Of those whose batch may be delivered again. Invariant: ascending, each of a message that is there.
+    places: Vec<Place>,
+    /// Where the first `indexed` hashes stand, once there are too many to search. Derived, so it is not compared.
+    index: HashMap<u64, usize>,
+    indexed: usize,
+}
+
+/// Where a message stood in the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Which of the messages it is.
+    pub at: usize,
+    pub partition: PartitionId,
+    pub offset: Offset,
 }
 
 impl PartialEq for Seen {
     fn eq(&self, other: &Self) -> bool {
-        self.messages == other.messages
+        (&self.hashes, &self.arrivals_ms, &self.places) == (&other.hashes, &other.arrivals_ms, &other.places)
     }
 }
 
 impl Eq for Seen {}
 
 impl Seen {
-    pub fn new(messages: Vec<SeenMessage>) -> Self {
-        Self { messages, places: HashMap::new() }
+    /// `None`: they don't belong together.
+    pub fn new(hashes: Vec<u64>, arrivals_ms: Vec<i64>, places: Vec<Place>) -> Option<Self> {
+        let is_whole = hashes.len() == arrivals_ms.len()
+            && places.is_sorted_by(|place, next| place.at < next.at)
+            && places.last().is_none_or(|last| last.at < hashes.len());
+        is_whole.then(|| Self { hashes, arrivals_ms, places, ..Self::default() })
     }
 
-    pub fn messages(&self) -> &[SeenMessage] {
-        &self.messages
+    /// What [`Seen::new`] takes.
+    pub fn into_columns(self) -> (Vec<u64>, Vec<i64>, Vec<Place>) {
+        (self.hashes, self.arrivals_ms, self.places)
     }
 
-    pub fn find(&mut self, hash: u64) -> Option<&SeenMessage> {
-        if self.messages.len() <= MAX_SEARCHED {
-            return self.messages.iter().find(|seen| seen.hash == hash);
-        }
-        if self.places.is_empty() {
-            self.places = self.messages.iter().enumerate().map(|(at, seen)| (seen.hash, at)).collect();
-        }
-        self.messages.get(*self.places.get(&hash)?)
+    pub fn has(&mut self, hash: u64) -> bool {
+        self.find(hash).is_some()
     }
 
-    pub fn push(&mut self, message: SeenMessage) {
-        if !self.places.is_empty() {
-            self.places.insert(message.hash, self.messages.len());
-        }
-        self.messages.push(message);
+    /// Whether the message is remembered at this very place.
+    pub fn has_at(&mut self, hash: u64, partition: &PartitionId, offset: Offset) -> bool {
+        let Some(at) = self.find(hash) else { return false };
+        let place =
+            self.places.binary_search_by_key(&at, |place| place.at).ok().and_then(|found| self.places.get(found));
+        place.is_some_and(|place| place.partition == *partition && place.offset == offset)
+    }
+
+    /// A message that is new, from a batch that may be delivered again.
+    pub fn push(&mut self, hash: u64, arrived_at: Timestamp, partition: &PartitionId, offset: Offset) {
+        self.places.push(Place { at: self.hashes.len(), partition: partition.clone(), offset });
+        self.hashes.push(hash);
+        self.arrivals_ms.push(arrived_at.as_ms());
     }
 
     /// Takes the places from messages whose batches are done, and forgets those that are out of the window.
     pub fn forget(&mut self, in_flight: &impl InFlight, now: Timestamp) {
-        for seen in &mut self.messages {
-            seen.place = seen.place.take().filter(|(partition, offset)| in_flight.may_return(partition, *offset));
+        self.places.retain(|place| in_flight.may_return(&place.partition, place.offset));
+        let opened_ms = now.plus_ms(-WINDOW_MS).as_ms();
+        let mut surplus = self.hashes.len().saturating_sub(MAX_MESSAGES);
+        if surplus == 0 && self.arrivals_ms.iter().all(|arrival| *arrival >= opened_ms) {
+            return;
         }
-        let opened = now.plus_ms(-WINDOW_MS);
-        let mut surplus = self.messages.len().saturating_sub(MAX_MESSAGES);
-        self.messages.retain(|seen| {
-            let is_held = seen.place.is_some();
-            let is_expired = seen.received_at < opened;
-            let is_forgotten = !is_held && (is_expired || surplus > 0);
-            if is_forgotten {
+        let mut places = self.places.iter_mut().peekable();
+        let mut kept = 0;
+        for at in 0..self.hashes.len() {
+            let place = places.next_if(|place| place.at == at);
+            if place.is_none() && (surplus > 0 || self.arrivals_ms[at] < opened_ms) {
                 surplus = surplus.saturating_sub(1);
+                continue;
             }
-            !is_forgotten
-        });
-        self.places.clear();
+            if let Some(place) = place {
+                place.at = kept;
+            }
+            self.hashes[kept] = self.hashes[at];
+            self.arrivals_ms[kept] = self.arrivals_ms[at];
+            kept += 1;
+        }
+        self.hashes.truncate(kept);
+        self.arrivals_ms.truncate(kept);
+        self.index.clear();
+        self.indexed = 0;
+    }
+
+    fn find(&mut self, hash: u64) -> Option<usize> {
+        if self.hashes.len() <= MAX_SEARCHED {
+            return self.hashes.iter().position(|seen| *seen == hash);
+        }
+        let new = self.hashes.iter().enumerate().skip(self.indexed);
+        self.index.extend(new.map(|(at, seen)| (*seen, at)));
+        self.indexed = self.hashes.len();
+        self.index.get(&hash).copied()
     }
 }
 
@@ -94,24 +128,33 @@ mod tests {
         }
     }
 
+    fn hash(n: u64) -> u64 {
+        n.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
+    fn offset(n: u64) -> Offset {
+        Offset::new(n.into(), 0)
+    }
+
     fn seen(count: u64) -> Seen {
-        let message = |n: u64| SeenMessage {
-            hash: n.wrapping_mul(0x9E37_79B9_7F4A_7C15),
-            received_at: Timestamp::from_ms(n as i64),
-            place: Some((PartitionId::new("p"), Offset::new(n.into(), 0))),
-        };
         let mut seen = Seen::default();
-        (0..count).for_each(|n| seen.push(message(n)));
+        let partition = PartitionId::new("p");
+        (0..count).for_each(|n| seen.push(hash(n), Timestamp::from_ms(n as i64), &partition, offset(n)));
         seen
     }
 
     #[test]
     fn few_and_many_are_found_alike() {
+        let (here, elsewhere) = (PartitionId::new("p"), PartitionId::new("q"));
         for count in [1, MAX_SEARCHED as u64, 5_000] {
             let mut seen = seen(count);
-            let last = seen.messages()[count as usize - 1].clone();
-            assert_eq!(seen.find(last.hash), Some(&last), "{count}");
-            assert_eq!(seen.find(12345), None, "{count}");
+            let last = count - 1;
+            assert!(seen.has(hash(last)) && seen.has_at(hash(last), &here, offset(last)), "{count}");
+            assert!(!seen.has_at(hash(last), &elsewhere, offset(last)), "{count}");
+            assert!(!seen.has_at(hash(last), &here, offset(count)), "{count}");
+            assert!(!seen.has(12345), "{count}");
+            seen.push(12345, Timestamp::from_ms(0), &here, offset(count));
+            assert!(seen.has_at(12345, &here, offset(count)), "{count} and one more");
         }
     }
 
@@ -119,10 +162,24 @@ mod tests {
     fn what_may_return_is_never_forgotten() {
         let mut messages = seen(2_000);
         messages.forget(&From(500), Timestamp::from_ms(i64::MAX / 2));
-        assert_eq!(messages.messages().len(), 1_500);
+        assert_eq!(messages.hashes.len(), 1_500);
+        assert!(messages.has_at(hash(500), &PartitionId::new("p"), offset(500)), "its place moved with it");
         messages.forget(&From(u64::MAX), Timestamp::from_ms(0));
-        assert_eq!(messages.messages().len(), MAX_MESSAGES);
+        assert_eq!((messages.hashes.len(), messages.hashes[0]), (MAX_MESSAGES, hash(2_000 - MAX_MESSAGES as u64)));
         messages.forget(&From(u64::MAX), Timestamp::from_ms(i64::MAX / 2));
-        assert_eq!(messages.messages().len(), 0);
+        assert_eq!(messages, Seen::default());
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_refused() {
+        let place = |at| Place { at, partition: PartitionId::new("p"), offset: offset(0) };
+        assert!(Seen::new(vec![1, 2], vec![0, 0], vec![place(0), place(1)]).is_some());
+        for (hashes, arrivals_ms, places) in [
+            (vec![1], vec![], vec![]),
+            (vec![1], vec![0], vec![place(1)]),
+            (vec![1, 2], vec![0, 0], vec![place(1), place(0)]),
+        ] {
+            assert_eq!(Seen::new(hashes, arrivals_ms, places), None);
+        }
     }
 }

@@ -8,7 +8,8 @@ use cdp_identity::{BadItem, ProfileId};
 use prost::Message;
 
 use crate::member::Outline;
-use crate::{Member, RecentEvent, SeenMessage, Trait};
+use crate::seen::{Place, Seen};
+use crate::{Member, RecentEvent, Trait};
 
 #[derive(Clone, PartialEq, Message)]
 struct StoredMember {
@@ -32,14 +33,20 @@ struct StoredMember {
     traits: Vec<StoredTrait>,
     #[prost(message, repeated, tag = "10")]
     recent: Vec<StoredEvent>,
-    #[prost(message, repeated, tag = "11")]
-    seen: Vec<StoredSeen>,
     #[prost(string, repeated, tag = "12")]
     partitions: Vec<String>,
     #[prost(message, repeated, tag = "13")]
     applied: Vec<StoredPlace>,
     #[prost(sint64, optional, tag = "14")]
     updated_at_ms: Option<i64>,
+    // 11 was taken once.
+    #[prost(fixed64, repeated, tag = "15")]
+    seen_hashes: Vec<u64>,
+    /// Each less the one before.
+    #[prost(sint64, repeated, tag = "16")]
+    seen_arrivals_ms: Vec<i64>,
+    #[prost(message, repeated, tag = "17")]
+    seen_places: Vec<StoredSeenPlace>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -89,13 +96,12 @@ struct StoredEvent {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct StoredSeen {
-    #[prost(fixed64, tag = "1")]
-    hash: u64,
-    #[prost(sint64, tag = "2")]
-    received_at_ms: i64,
-    #[prost(message, optional, tag = "3")]
-    place: Option<StoredPlace>,
+struct StoredSeenPlace {
+    /// An index into `seen_hashes`.
+    #[prost(uint32, tag = "1")]
+    at: u32,
+    #[prost(message, required, tag = "2")]
+    place: StoredPlace,
 }
 
 /// `number` is an index into `partitions`.
@@ -113,22 +119,26 @@ struct StoredPlace {
 }
 
 impl Member {
-    pub fn encode(&self) -> Bytes {
+    pub fn encode(mut self) -> Bytes {
+        let (seen, applied) = self.take_memory();
+        let (seen_hashes, seen_arrivals_ms, seen_places) = seen.into_columns();
         let mut partitions = Vec::new();
         let stored = StoredMember {
             id: Bytes::copy_from_slice(&self.id.to_bytes()),
             first_seen_ms: self.first_seen.map(Timestamp::as_ms),
             last_seen_ms: self.last_seen.map(Timestamp::as_ms),
             updated_at_ms: self.updated_at.map(Timestamp::as_ms),
-            first_message: self.first_message.as_ref().map(StoredMessage::from),
-            last_message: self.last_message.as_ref().map(StoredMessage::from),
+            first_message: self.first_message.map(StoredMessage::from),
+            last_message: self.last_message.map(StoredMessage::from),
             events: self.events,
             duplicates: self.duplicates,
-            counts: self.counts.iter().map(StoredCount::from).collect(),
-            traits: self.traits.iter().map(StoredTrait::from).collect(),
-            recent: self.recent.iter().map(StoredEvent::from).collect(),
-            seen: self.seen().iter().map(|seen| StoredSeen::new(seen, &mut partitions)).collect(),
-            applied: self.applied().iter().map(|(p, o)| StoredPlace::new(p, *o, &mut partitions)).collect(),
+            counts: self.counts.into_iter().map(StoredCount::from).collect(),
+            traits: self.traits.into_iter().map(StoredTrait::from).collect(),
+            recent: self.recent.into_iter().map(StoredEvent::from).collect(),
+            seen_hashes,
+            seen_arrivals_ms: differences(seen_arrivals_ms),
+            seen_places: seen_places.iter().map(|place| StoredSeenPlace::new(place, &mut partitions)).collect(),
+            applied: applied.iter().map(|(p, o)| StoredPlace::new(p, *o, &mut partitions)).collect(),
             partitions,
         };
         stored.encode_to_vec().into()
@@ -137,7 +147,10 @@ impl Member {
     pub fn decode(body: Bytes) -> Result<Self, BadItem> {
         let stored = StoredMember::decode(body).map_err(|e| BadItem::new("profile", e))?;
         let partitions: Vec<PartitionId> = stored.partitions.iter().map(PartitionId::new).collect();
-        let seen = stored.seen.into_iter().map(|seen| seen.read(&partitions)).collect::<Result<_, _>>()?;
+        let places = stored.seen_places.into_iter().map(|place| place.read(&partitions)).collect::<Result<_, _>>()?;
+        let seen = Seen::new(stored.seen_hashes, sums(stored.seen_arrivals_ms), places).ok_or_else(|| {
+            BadItem::new("profile", "its messages, their arrivals and their places do not belong together")
+        })?;
         let applied = stored.applied.into_iter().map(|place| place.read(&partitions)).collect::<Result<_, _>>()?;
         let mut member = Self::new(read_id(&stored.id)?).with_memory(seen, applied);
         member.first_seen = stored.first_seen_ms.map(Timestamp::from_ms);
@@ -193,9 +206,9 @@ fn text(bytes: Bytes) -> Result<ByteString, BadItem> {
     ByteString::try_from(bytes).map_err(|error| BadItem::new("profile", error))
 }
 
-impl From<&(ByteString, ByteString)> for StoredMessage {
-    fn from((id, source): &(ByteString, ByteString)) -> Self {
-        Self { id: id.as_bytes().clone(), source: source.as_bytes().clone() }
+impl From<(ByteString, ByteString)> for StoredMessage {
+    fn from((id, source): (ByteString, ByteString)) -> Self {
+        Self { id: id.into_bytes(), source: source.into_bytes() }
     }
 }
 
@@ -205,9 +218,9 @@ impl StoredMessage {
     }
 }
 
-impl From<(&ByteString, &u64)> for StoredCount {
-    fn from((label, count): (&ByteString, &u64)) -> Self {
-        Self { label: label.as_bytes().clone(), count: *count }
+impl From<(ByteString, u64)> for StoredCount {
+    fn from((label, count): (ByteString, u64)) -> Self {
+        Self { label: label.into_bytes(), count }
     }
 }
 
@@ -217,14 +230,14 @@ impl StoredCount {
     }
 }
 
-impl From<(&ByteString, &Trait)> for StoredTrait {
-    fn from((name, value): (&ByteString, &Trait)) -> Self {
+impl From<(ByteString, Trait)> for StoredTrait {
+    fn from((name, value): (ByteString, Trait)) -> Self {
         Self {
-            name: name.as_bytes().clone(),
-            value: value.value.as_bytes().clone(),
+            name: name.into_bytes(),
+            value: value.value.into_bytes(),
             set_at_ms: value.set_at.as_ms(),
-            message_id: value.message_id.as_bytes().clone(),
-            source: value.source.as_bytes().clone(),
+            message_id: value.message_id.into_bytes(),
+            source: value.source.into_bytes(),
         }
     }
 }
@@ -241,15 +254,15 @@ impl StoredTrait {
     }
 }
 
-impl From<&RecentEvent> for StoredEvent {
-    fn from(event: &RecentEvent) -> Self {
+impl From<RecentEvent> for StoredEvent {
+    fn from(event: RecentEvent) -> Self {
         Self {
             timestamp_ms: event.timestamp.as_ms(),
-            message_id: event.message_id.as_bytes().clone(),
+            message_id: event.message_id.into_bytes(),
             kind: Bytes::from_static(event.kind.as_str().as_bytes()),
-            name: event.name.as_ref().map(|name| name.as_bytes().clone()),
-            source: event.source.as_bytes().clone(),
-            properties: event.properties.as_ref().map(|json| json.as_bytes().clone()),
+            name: event.name.map(ByteString::into_bytes),
+            source: event.source.into_bytes(),
+            properties: event.properties.map(ByteString::into_bytes),
         }
     }
 }
@@ -268,22 +281,33 @@ impl StoredEvent {
     }
 }
 
-impl StoredSeen {
-    fn new(seen: &SeenMessage, partitions: &mut Vec<String>) -> Self {
-        Self {
-            hash: seen.hash,
-            received_at_ms: seen.received_at.as_ms(),
-            place: seen.place.as_ref().map(|(p, o)| StoredPlace::new(p, *o, partitions)),
-        }
+impl StoredSeenPlace {
+    fn new(Place { at, partition, offset }: &Place, partitions: &mut Vec<String>) -> Self {
+        Self { at: *at as u32, place: StoredPlace::new(partition, *offset, partitions) }
     }
 
-    fn read(self, partitions: &[PartitionId]) -> Result<SeenMessage, BadItem> {
-        Ok(SeenMessage {
-            hash: self.hash,
-            received_at: Timestamp::from_ms(self.received_at_ms),
-            place: self.place.map(|place| place.read(partitions)).transpose()?,
-        })
+    fn read(self, partitions: &[PartitionId]) -> Result<Place, BadItem> {
+        let (partition, offset) = self.place.read(partitions)?;
+        Ok(Place { at: self.at as usize, partition, offset })
     }
+}
+
+/// Each number less the one before: arrivals are close to each other, and small numbers take few bytes.
+fn differences(mut numbers: Vec<i64>) -> Vec<i64> {
+    let mut before = 0;
+    for number in &mut numbers {
+        (before, *number) = (*number, number.wrapping_sub(before));
+    }
+    numbers
+}
+
+fn sums(mut differences: Vec<i64>) -> Vec<i64> {
+    let mut sum = 0i64;
+    for number in &mut differences {
+        sum = sum.wrapping_add(*number);
+        *number = sum;
+    }
+    differences
 }
 
 impl StoredPlace {

@@ -32,6 +32,8 @@ const MEMORY_BYTES: usize = 1 << 30;
 pub enum QueryError {
     #[error("the lake in {0} can't be read: {1}")]
     Lake(PathBuf, DeltaError),
+    #[error("there is no table `{0}`; there are {all}", all = named::all().join(", "))]
+    NoTable(String),
     #[error("{0}")]
     Sql(String),
 }
@@ -76,7 +78,11 @@ impl Query {
     ) -> Result<(SchemaRef, impl Stream<Item = Result<RecordBatch, QueryError>> + use<>), QueryError> {
         let context = self.session(statement).await?;
         let reads_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let frame = context.sql_with_options(statement, reads_only).await?;
+        let planned = context.sql_with_options(statement, reads_only).await;
+        let frame = planned.map_err(|error| match named::missing(&context, statement, &error) {
+            Some(name) => QueryError::NoTable(name),
+            None => error.into(),
+        })?;
         let rows = frame.execute_stream().await?;
         Ok((rows.schema(), rows.map_err(QueryError::from)))
     }

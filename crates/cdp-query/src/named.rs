@@ -28,6 +28,22 @@ impl Named {
     }
 }
 
+/// The tables and the views.
+pub(crate) fn all() -> Vec<&'static str> {
+    TableName::ALL.map(TableName::as_str).into_iter().chain(VIEWS.map(|(name, _)| name)).collect()
+}
+
+/// What the statement names and is not there, if `error` came of that.
+pub(crate) fn missing(context: &SessionContext, statement: &str, error: &DataFusionError) -> Option<String> {
+    let is_of_a_table = |text: &str| text.starts_with("table '") && text.ends_with("' not found");
+    if !matches!(error.find_root(), DataFusionError::Plan(text) if is_of_a_table(text)) {
+        return None;
+    }
+    let named = references(context, statement).ok()?;
+    let ours = named.iter().filter(|reference| reference.schema() != Some("information_schema"));
+    ours.map(TableReference::table).find(|name| !all().contains(name)).map(str::to_owned)
+}
+
 fn references(context: &SessionContext, statement: &str) -> Result<Vec<TableReference>, DataFusionError> {
     let state = context.state();
     let parsed = state.sql_to_statement(statement, &state.config_options().sql_parser.dialect)?;

@@ -1,5 +1,6 @@
 //! Apply: each event to its one profile, in order. One conditional write for each profile that the batch touches.
 
+use bytes::Bytes;
 use cdp_event::{PartitionId, Timestamp};
 use cdp_identity::{BadItem, ProfileId};
 use cdp_ports::{Condition, Item, State, Transaction, Version, Write};
@@ -26,11 +27,12 @@ pub(super) struct Apply<'a, S> {
 /// A profile and its events, by their places in the batch.
 type Group = (ProfileId, Vec<usize>);
 
-/// A profile with its events applied, and the version that it was read at.
+/// What becomes of a profile, and the version that it was read at.
 struct Next {
-    member: Member,
+    outline: Outline,
+    /// What is to be written. `None`: it was all applied before.
+    body: Option<Bytes>,
     read_at: Option<Version>,
-    is_changed: bool,
 }
 
 impl<S: State> Apply<'_, S> {
@@ -60,15 +62,16 @@ impl<S: State> Apply<'_, S> {
         let nexts =
             groups.iter().zip(items).map(|((profile, events), item)| self.next(*profile, events, item, landing));
         let nexts: Vec<Next> = nexts.collect::<Result<_, _>>()?;
-        let writes = nexts.iter().filter(|next| next.is_changed).map(write).collect();
+        let writes = groups.iter().zip(&nexts).filter_map(|((profile, _), next)| write(*profile, next)).collect();
         let mut outcomes = self.state.commit_each(writes).await.into_iter();
         let mut stale = Vec::new();
-        for (group, next) in groups.iter().zip(nexts) {
-            let outcome = if next.is_changed { outcomes.next().unwrap_or(Ok(())) } else { Ok(()) };
+        for (group, Next { outline, body, read_at }) in groups.iter().zip(nexts) {
+            let is_changed = body.is_some();
+            let outcome = if is_changed { outcomes.next().unwrap_or(Ok(())) } else { Ok(()) };
             match outcome {
                 Ok(()) => {
-                    let version = next.read_at.unwrap_or(0) + Version::from(next.is_changed);
-                    applied.insert(group.0, (version, next.member.into()));
+                    let version = read_at.unwrap_or(0) + Version::from(is_changed);
+                    applied.insert(group.0, (version, outline));
                 }
                 Err(error) if error.is_stale() => stale.push(group.clone()),
                 Err(error) => return Err(error.into()),
@@ -94,17 +97,19 @@ impl<S: State> Apply<'_, S> {
             landing.verdict = member.apply(self.partition, landing.event);
         }
         let is_changed = member.reached(self.partition) != before;
-        if is_changed {
+        let outline = Outline::from(&member);
+        let body = is_changed.then(|| {
             member.forget(self.in_flight, self.now);
-        }
-        Ok(Next { member, read_at, is_changed })
+            member.encode()
+        });
+        Ok(Next { outline, body, read_at })
     }
 }
 
-fn write(next: &Next) -> Transaction {
+fn write(profile: ProfileId, next: &Next) -> Option<Transaction> {
     let condition = next.read_at.map_or(Condition::Absent, Condition::At);
-    let writes = vec![Write::Put { key: member_key(next.member.id), body: next.member.encode(), condition }];
-    Transaction { writes, durable: false }
+    let body = next.body.clone()?;
+    Some(Transaction { writes: vec![Write::Put { key: member_key(profile), body, condition }], durable: false })
 }
 
 /// Profiles in the order in which the batch first names them, each with its events.

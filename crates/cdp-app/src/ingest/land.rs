@@ -9,6 +9,7 @@ use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRo
 use cdp_ports::{Batches, Chance, Clock, DataFile, Lake, State, TableName};
 use cdp_profile::{Outline, Person, Verdict};
 use hashbrown::{HashMap, HashSet};
+use serde::Serialize;
 
 use super::apply::Applied;
 use super::{Ingest, IngestError, Landing, Refused, load_set};
@@ -207,7 +208,7 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
             events: person.events,
             traits: &person.traits_json(),
             identifiers: &identifiers_json(set),
-            counts: &serde_json::json!(person.counts).to_string(),
+            counts: &json(&person.counts),
             members: &members_json(set),
             written_at: self.now,
         };
@@ -286,13 +287,23 @@ fn as_i64(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// As the tables hold it: `[{"namespace": …, "value": …}, …]`.
 fn identifiers_json(set: &IdentitySet) -> String {
-    let held = set.held.iter().map(
-        |held| serde_json::json!({ "namespace": held.identifier.namespace.as_str(), "value": held.identifier.value }),
-    );
-    serde_json::Value::Array(held.collect()).to_string()
+    #[derive(Serialize)]
+    struct Held<'a> {
+        namespace: &'a str,
+        value: &'a str,
+    }
+    let held = set.held.iter().map(|held| &held.identifier);
+    let held = held.map(|held| Held { namespace: held.namespace.as_str(), value: &held.value });
+    json(&held.collect::<Vec<_>>())
 }
 
 fn members_json(set: &IdentitySet) -> String {
-    serde_json::Value::Array(set.members().iter().map(|member| member.to_string().into()).collect()).to_string()
+    json(&set.members().iter().map(ProfileId::to_string).collect::<Vec<_>>())
+}
+
+/// Of what is always JSON: texts and numbers, in arrays or under texts.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }

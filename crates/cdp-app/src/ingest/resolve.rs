@@ -1,21 +1,21 @@
 //! Resolve: whose is each event? Claims and edges are made here, in transactions of at most 100 items, in event order.
 
+mod cache;
+mod staged;
+
 use cdp_event::{Event, Identifier, Offset, PartitionId, Reason, Rejection};
 use cdp_identity::{
-    BadItem, Candidate, Claim, Decision, Demotion, Edge, IdentitySet, Known, Occasion, ProfileId, Rules, SetItem,
-    decide,
+    BadItem, Candidate, Claim, Demotion, Edge, IdentitySet, Known, Occasion, ProfileId, Rules, SetItem, decide,
 };
-use cdp_ports::{Condition, MAX_TRANSACTION_ITEMS, State, Transaction, Version, Write};
-use hashbrown::{HashMap, HashSet};
+use cdp_ports::{Condition, MAX_TRANSACTION_ITEMS, State, Version, Write};
+use hashbrown::HashSet;
 
+pub(super) use self::cache::IdentityCache;
+use self::staged::Staged;
 use super::{IngestError, Valid};
 use crate::checkpoint;
 use crate::keys::{checkpoint_key, claim_key, set_key};
 
-/// Above this many claims the cache starts afresh, so that memory is bounded: some 130 bytes a claim.
-const MAX_CACHED_CLAIMS: usize = 400_000;
-/// Above this many sets the cache forgets them between two batches: some 500 bytes a set, and few are asked for twice.
-const MAX_CACHED_SETS: usize = 20_000;
 /// Keys of one read.
 const READ_AHEAD: usize = 1000;
 
@@ -35,86 +35,6 @@ impl Resolved {
     }
 }
 
-/// What is known of State. A claim is true for ever. A set may be behind; whoever writes it finds out, and what it says of
-/// two profiles being one person, or of a limit being reached, stays true.
-#[derive(Default)]
-pub(super) struct IdentityCache {
-    claims: HashMap<Identifier<'static>, ProfileId>,
-    roots: HashMap<ProfileId, ProfileId>,
-    sets: HashMap<ProfileId, (Option<Version>, IdentitySet)>,
-}
-
-impl Known for IdentityCache {
-    fn set_of(&self, profile: ProfileId) -> Option<&IdentitySet> {
-        let root = self.roots.get(&profile)?;
-        self.sets.get(root).map(|(_, set)| set)
-    }
-}
-
-impl IdentityCache {
-    fn claimed_by<'a>(&self, identifier: &Identifier<'a>) -> Option<ProfileId> {
-        let claims: &HashMap<Identifier<'a>, ProfileId> = &self.claims;
-        claims.get(identifier).copied()
-    }
-
-    pub(super) fn root_of(&self, profile: ProfileId) -> Option<ProfileId> {
-        self.roots.get(&profile).copied()
-    }
-
-    fn know(&mut self, version: Option<Version>, set: IdentitySet) {
-        let root = set.root();
-        for member in set.members() {
-            self.roots.insert(*member, root);
-        }
-        self.sets.insert(root, (version, set));
-    }
-
-    fn forget_set(&mut self, root: ProfileId) {
-        if let Some((_, set)) = self.sets.remove(&root) {
-            for member in set.members() {
-                self.roots.remove(member);
-            }
-        }
-    }
-
-    fn keep_small(&mut self) {
-        if self.claims.len() > MAX_CACHED_CLAIMS {
-            *self = Self::default();
-        }
-        if self.sets.len() > MAX_CACHED_SETS {
-            self.sets = HashMap::new();
-        }
-    }
-}
-
-/// Writes of a run of events, not committed yet. The cache already shows them.
-#[derive(Default)]
-struct Staged {
-    claims: Vec<(Identifier<'static>, Claim)>,
-    /// For each root that changed: the version in State, and what is to stand there.
-    sets: HashMap<ProfileId, (Option<Version>, SetItem)>,
-}
-
-impl Staged {
-    fn items(&self) -> usize {
-        self.claims.len() + self.sets.len()
-    }
-
-    fn transaction(&self, fence: Write) -> Transaction {
-        let claims = self.claims.iter().map(|(identifier, claim)| Write::Put {
-            key: claim_key(identifier),
-            body: claim.encode(),
-            condition: Condition::Absent,
-        });
-        let sets = self.sets.iter().map(|(root, (version, item))| Write::Put {
-            key: set_key(*root),
-            body: item.encode(),
-            condition: version.map_or(Condition::Absent, Condition::At),
-        });
-        Transaction { writes: claims.chain(sets).chain([fence]).collect(), durable: false }
-    }
-}
-
 /// What was known of a batch's identifiers before it.
 struct Ahead {
     /// Who had claimed each identifier that the events name, in their order, where the cache knew. True for ever.
@@ -129,6 +49,13 @@ impl Ahead {
     fn claim(&self, event: usize, identifier: usize) -> Option<ProfileId> {
         let start = self.starts.get(event)?;
         self.claims.get(start + identifier).copied().flatten()
+    }
+
+    /// What the events name may be claimed by now.
+    fn forget(&mut self, events: &[Valid<'_>]) {
+        for identifier in events.iter().flat_map(Valid::named) {
+            self.unclaimed.remove(&identifier.clone().into_owned());
+        }
     }
 }
 
@@ -165,10 +92,11 @@ impl<S: State> Resolver<'_, S> {
             }
             let fence = Write::Check { key: checkpoint_key(self.partition), condition: Condition::At(self.fence) };
             match self.state.commit(staged.transaction(fence)).await {
-                Ok(()) => self.settle(staged, cache),
+                Ok(()) => staged.settle(cache),
                 Err(error) if error.is_stale() => {
                     self.check_fence().await?;
-                    self.unsettle(&staged, &events[begun..outcomes.len()], cache, &mut ahead.unclaimed);
+                    staged.undo(cache);
+                    ahead.forget(&events[begun..outcomes.len()]);
                     outcomes.truncate(begun);
                 }
                 Err(error) => return Err(error.into()),
@@ -231,7 +159,7 @@ impl<S: State> Resolver<'_, S> {
         if staged.items() + decision.claims.len() + decision.absorbed.len() + 2 > MAX_TRANSACTION_ITEMS {
             return Ok(None);
         }
-        let mut resolved = Resolved { blocked, ..self.stage(decision, event.offset, cache, staged) };
+        let mut resolved = Resolved { blocked, ..staged.add(decision, self.partition, event.offset, cache) };
         if returned {
             self.recall(&named, event.offset, cache, staged, &mut resolved).await?;
         }
@@ -289,34 +217,6 @@ impl<S: State> Resolver<'_, S> {
         candidates.iter().all(|c| c.claimed_by.is_some_and(same)).then_some(profile)
     }
 
-    fn stage(&self, decision: Decision, offset: Offset, cache: &mut IdentityCache, staged: &mut Staged) -> Resolved {
-        for (identifier, profile) in &decision.claims {
-            cache.claims.insert(identifier.clone(), *profile);
-            let claim = Claim { profile: *profile, partition: self.partition.clone(), offset };
-            staged.claims.push((identifier.clone(), claim));
-        }
-        if let Some(set) = decision.set {
-            let root = set.root();
-            for absorbed in &decision.absorbed {
-                if let Some((version, _)) = cache.sets.remove(absorbed) {
-                    let base = staged.sets.get(absorbed).map_or(version, |(base, _)| *base);
-                    staged.sets.insert(*absorbed, (base, SetItem::MergedInto(root)));
-                }
-            }
-            let version = cache.sets.get(&root).and_then(|(version, _)| *version);
-            let base = staged.sets.get(&root).map_or(version, |(base, _)| *base);
-            staged.sets.insert(root, (base, SetItem::Root(set.clone())));
-            cache.know(version, set);
-        }
-        Resolved {
-            profile: decision.profile,
-            claims: decision.claims,
-            edges: decision.edges,
-            demotions: decision.demotions,
-            blocked: vec![],
-        }
-    }
-
     /// What an earlier delivery of this very event claimed and joined belongs to its outcome.
     async fn recall(
         &self,
@@ -326,7 +226,7 @@ impl<S: State> Resolver<'_, S> {
         staged: &Staged,
         resolved: &mut Resolved,
     ) -> Result<(), IngestError> {
-        let staged: HashSet<&Identifier<'_>> = staged.claims.iter().map(|(identifier, _)| identifier).collect();
+        let staged: HashSet<&Identifier<'_>> = staged.claimed().collect();
         let claimed: Vec<&Identifier<'_>> = named.iter().filter(|identifier| !staged.contains(identifier)).collect();
         let keys: Vec<_> = claimed.iter().map(|identifier| claim_key(identifier)).collect();
         for (identifier, item) in claimed.into_iter().zip(self.state.get(&keys).await?) {
@@ -343,45 +243,6 @@ impl<S: State> Resolver<'_, S> {
             resolved.edges.extend(earlier);
         }
         Ok(())
-    }
-
-    fn settle(&self, staged: Staged, cache: &mut IdentityCache) {
-        for (root, (base, item)) in staged.sets {
-            match item {
-                SetItem::Root(_) => {
-                    if let Some((version, _)) = cache.sets.get_mut(&root) {
-                        *version = Some(base.map_or(1, |base| base + 1));
-                    }
-                }
-                SetItem::MergedInto(_) => cache.forget_absorbed(root),
-            }
-        }
-    }
-
-    /// Somebody else came first: what we had staged is not so, and what we had read is not the newest.
-    fn unsettle(
-        &self,
-        staged: &Staged,
-        events: &[Valid<'_>],
-        cache: &mut IdentityCache,
-        unclaimed: &mut HashSet<Identifier<'static>>,
-    ) {
-        for (identifier, _) in &staged.claims {
-            cache.claims.remove(identifier);
-        }
-        for (root, (_, item)) in &staged.sets {
-            if let SetItem::Root(set) = item {
-                for member in set.members() {
-                    cache.roots.remove(member);
-                }
-            }
-            cache.roots.remove(root);
-            cache.forget_set(*root);
-        }
-        for identifier in events.iter().flat_map(Valid::named) {
-            let known: &mut HashSet<Identifier<'static>> = unclaimed;
-            known.remove(&identifier.clone().into_owned());
-        }
     }
 
     /// Reads what the events name and the cache lacks.
@@ -418,7 +279,7 @@ impl<S: State> Resolver<'_, S> {
             let identifier = identifier.clone().into_owned();
             match item {
                 Some(item) => {
-                    cache.claims.insert(identifier, Claim::decode(item.body)?.profile);
+                    cache.claim(identifier, Claim::decode(item.body)?.profile);
                 }
                 None => {
                     unclaimed.insert(identifier);
@@ -441,18 +302,12 @@ impl<S: State> Resolver<'_, S> {
                 continue;
             }
             let (version, set) = load_set(self.state, *profile).await?;
-            if staged.sets.contains_key(&set.root()) {
+            if staged.has_set(set.root()) {
                 return Ok(false);
             }
             cache.know(Some(version), set);
         }
         Ok(true)
-    }
-}
-
-impl IdentityCache {
-    fn forget_absorbed(&mut self, root: ProfileId) {
-        self.sets.remove(&root);
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use adapter_log::{EmbeddedLog, LogOptions};
 use bytes::Bytes;
-use cdp_event::PartitionId;
+use cdp_event::{PartitionId, Record};
 use cdp_ports::{Clock, FaultKind, NewRecord, Stream};
 use clap::Args;
 use futures::executor::block_on;
@@ -100,23 +100,29 @@ impl Road {
         bar: &ProgressBar,
     ) -> Result<Work, Fault> {
         let mut work = Work::default();
+        let (mut batch, mut bytes): (Vec<Record>, usize) = (vec![], 0);
         loop {
             let ended = sent.load(Ordering::Acquire);
-            let done = worker.checkpoint().done;
+            let after = batch.last().map(|record| record.sequence).or(worker.checkpoint().done);
             let began = Instant::now();
-            let records = block_on(log.read(shard, done, self.batch, BATCH_BYTES)).map_err(Fault::unavailable)?;
-            if records.is_empty() && ended {
+            let more = log.read(shard, after, self.batch - batch.len(), BATCH_BYTES.saturating_sub(bytes));
+            let more = block_on(more).map_err(Fault::unavailable)?;
+            bytes += more.iter().map(|record| record.data.len()).sum::<usize>();
+            batch.extend(more);
+            work.read += began.elapsed();
+            if batch.is_empty() && ended {
                 return Ok(work);
             }
-            if records.len() < self.batch / 4 && !ended {
-                log.wait(shard, records.last().map(|record| record.sequence).or(done), Duration::from_millis(20))
-                    .map_err(Fault::unavailable)?;
+            if batch.len() < self.batch / 4 && bytes < BATCH_BYTES && !ended {
+                let last = batch.last().map(|record| record.sequence).or(after);
+                log.wait(shard, last, Duration::from_millis(20)).map_err(Fault::unavailable)?;
                 continue;
             }
-            work.read += began.elapsed();
-            let report = block_on(worker.take_records(&records, "bench")).map_err(Fault::unavailable)?;
+            let report = block_on(worker.take_records(&batch, "bench")).map_err(Fault::unavailable)?;
             work.add_batch(&report);
             bar.inc(report.counts.records);
+            batch.clear();
+            bytes = 0;
         }
     }
 

@@ -92,15 +92,8 @@ fn events(day: i64) -> Result<RecordBatch, ArrowError> {
 pub fn event_rows(day: i64, first: u64, events: &[impl AsRef<[u8]>]) -> Result<RecordBatch, ArrowError> {
     let mut rows = EventRows::default();
     for (number, json) in (0..).zip(events) {
-        let raw = RawEvent {
-            offset: offset(day, first + number),
-            source: "web".into(),
-            received_at: morning(day).plus_ms(number as i64 * 3_600_000),
-            sent_at: None,
-            kind: None,
-            context: None,
-            bytes: json.as_ref(),
-        };
+        let received_at = morning(day).plus_ms(number as i64 * 3_600_000);
+        let raw = RawEvent::plain(offset(day, first + number), "web", received_at, json.as_ref());
         rows.push(&partition(), &validate(&raw).expect("a sound event"), profile(first + number));
     }
     rows.finish()

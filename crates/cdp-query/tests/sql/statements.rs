@@ -143,7 +143,9 @@ async fn a_mistake_is_answered_in_one_line_that_names_it() {
     let sample = Sample::empty();
     for (statement, named) in [
         ("select revenu from events", "revenu"),
-        ("select * from event", "event"),
+        ("select * from event", "no table `event`; there are events, "),
+        ("with w as (select 1) select * from w join evens on true", "no table `evens`"),
+        ("select nope from generate_series(1, 3)", "nope"),
         ("selct 1", "selct"),
         ("select nothing(1)", "nothing"),
         ("select cast('x' as int)", "x"),
