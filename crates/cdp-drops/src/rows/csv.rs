@@ -3,12 +3,17 @@
 //! A row that can't be read is the line that it begins on: what comes after is read as if it had not been there, so that a
 //! quote that is never closed costs one line, not the rest of the file.
 
+mod dialect;
+mod fields;
+
 use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 
 use cdp_event::{Reason, Rejection};
 
+use self::dialect::{lone_newline, sniff};
+use self::fields::{Fields, Parsed, Rest};
 use super::{Fault, ReadRows, Step, too_long};
 use crate::batch::Batch;
 use crate::mapping::{Cell, Cells, Plan, RowName, guess};
@@ -49,13 +54,6 @@ struct Lines {
 struct Break {
     ahead: usize,
     problem: &'static str,
-}
-
-#[derive(Default)]
-struct Fields {
-    ranges: Vec<Range<usize>>,
-    /// The row without its quotes; empty when there are none, and the ranges are of the row itself.
-    unquoted: Vec<u8>,
 }
 
 enum Line {
@@ -273,191 +271,5 @@ impl Lines {
         self.row = Line::Broken(text_length, self.breaks.problem);
         self.length = line_length;
         Ok(Step::Row)
-    }
-}
-
-/// What comes after the bytes in hand.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rest {
-    None,
-    Unseen,
-}
-
-enum Parsed {
-    /// The row's length, and the length with its line's end.
-    Row { length: usize, after: usize },
-    /// Where, and how.
-    Broken { at: usize, problem: &'static str },
-    /// It ends in an open quote, or may go on.
-    Open,
-}
-
-impl Fields {
-    fn clear(&mut self) {
-        self.ranges.clear();
-        self.unquoted.clear();
-    }
-
-    fn split(&mut self, text: &[u8], delimiter: u8) {
-        self.clear();
-        let mut start = 0;
-        for end in memchr::memchr_iter(delimiter, text) {
-            self.ranges.push(start..end);
-            start = end + 1;
-        }
-        self.ranges.push(start..text.len());
-    }
-
-    fn split_at_blanks(&mut self, text: &[u8]) {
-        self.clear();
-        let mut start = None;
-        for (at, byte) in text.iter().enumerate() {
-            match (start, matches!(byte, b' ' | b'\t')) {
-                (None, false) => start = Some(at),
-                (Some(begun), true) => {
-                    self.ranges.push(begun..at);
-                    start = None;
-                }
-                (None, true) | (Some(_), false) => {}
-            }
-        }
-        self.ranges.extend(start.map(|begun| begun..text.len()));
-    }
-
-    /// A row with quotes. A quote inside a field that does not begin with one is an ordinary character.
-    fn parse(&mut self, bytes: &[u8], delimiter: u8, newline: u8, rest: Rest) -> Parsed {
-        self.clear();
-        // So that a row of empty quotes is not taken for one without any.
-        self.unquoted.push(b' ');
-        let mut at = 0;
-        loop {
-            let start = self.unquoted.len();
-            if bytes.get(at) == Some(&b'"') {
-                match self.parse_quotes(bytes, at + 1) {
-                    Some(after) => at = after,
-                    None => return Parsed::Open,
-                }
-                self.ranges.push(start..self.unquoted.len());
-            } else {
-                let from = bytes.get(at..).unwrap_or_default();
-                let length = memchr::memchr2(delimiter, newline, from).unwrap_or(from.len());
-                let field = from.get(..length).unwrap_or_default();
-                at += length;
-                let is_last = bytes.get(at) != Some(&delimiter);
-                let field = if is_last { field.strip_suffix(b"\r").unwrap_or(field) } else { field };
-                self.unquoted.extend_from_slice(field);
-                self.ranges.push(start..self.unquoted.len());
-            }
-            let carriage = bytes.get(at) == Some(&b'\r') && matches!(bytes.get(at + 1), Some(b'\n') | None);
-            let end = at + usize::from(carriage);
-            match bytes.get(end) {
-                Some(byte) if *byte == newline => {
-                    let length = if bytes.get(at.saturating_sub(1)) == Some(&b'\r') { at - 1 } else { at };
-                    return Parsed::Row { length, after: end + 1 };
-                }
-                None if rest == Rest::Unseen => return Parsed::Open,
-                None => return Parsed::Row { length: at, after: end },
-                Some(byte) if *byte == delimiter && !carriage => at += 1,
-                Some(_) => return Parsed::Broken { at: end, problem: "there is text after a closing quote" },
-            }
-        }
-    }
-
-    /// From behind the opening quote; answers where it stands behind the closing one.
-    fn parse_quotes(&mut self, bytes: &[u8], mut at: usize) -> Option<usize> {
-        loop {
-            let rest = bytes.get(at..)?;
-            let quote = memchr::memchr(b'"', rest)?;
-            self.unquoted.extend_from_slice(rest.get(..quote)?);
-            at += quote + 1;
-            if bytes.get(at) != Some(&b'"') {
-                return Some(at);
-            }
-            self.unquoted.push(b'"');
-            at += 1;
-        }
-    }
-}
-
-/// Old files end their lines with a carriage return alone.
-fn lone_newline(sample: &[u8]) -> u8 {
-    if sample.contains(&b'\r') { b'\r' } else { b'\n' }
-}
-
-/// The delimiter that is in each of the first lines, outside of quotes, most often.
-fn sniff(sample: &[u8], newline: u8) -> Delimiter {
-    const LINES: usize = 10;
-    const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
-    let mut least = [usize::MAX; CANDIDATES.len()];
-    let (mut counts, mut quoted, mut lines, mut length) = ([0usize; CANDIDATES.len()], false, 0, 0);
-    for byte in sample.iter().chain([&newline]) {
-        if *byte == b'"' {
-            quoted = !quoted;
-        }
-        if *byte == newline && !quoted && length > 0 {
-            least = std::array::from_fn(|at| least[at].min(counts[at]));
-            (counts, length) = ([0; CANDIDATES.len()], 0);
-            lines += 1;
-            if lines == LINES {
-                break;
-            }
-            continue;
-        }
-        // A line of blanks tells nothing.
-        length += usize::from(!byte.is_ascii_whitespace());
-        if let (Some(at), false) = (CANDIDATES.iter().position(|candidate| candidate == byte), quoted) {
-            counts[at] += 1;
-        }
-    }
-    let best = CANDIDATES.iter().zip(least).filter(|(_, count)| *count != usize::MAX).max_by_key(|(_, count)| *count);
-    match best {
-        Some((delimiter, 1..)) => Delimiter::Byte(*delimiter),
-        Some((_, 0)) | None => Delimiter::Byte(b','),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_delimiter_is_the_one_that_each_line_has() {
-        for (sample, expected) in [
-            ("a,b,c\n1,2,3\n", b','),
-            ("a;b\n1,5;2,5\n\"x;y\";z\n", b';'),
-            ("a\tb\r\n1\t2\r\n", b'\t'),
-            ("a|b|c", b'|'),
-            ("one column\nhere\n", b','),
-            ("a;b\r\n\r\n1;2\r\n", b';'),
-            ("name;note\n\"a\";\"x,y,z\nand, more, lines\"\n", b';'),
-            ("", b','),
-        ] {
-            assert_eq!(sniff(sample.as_bytes(), b'\n'), Delimiter::Byte(expected), "{sample}");
-        }
-    }
-
-    #[test]
-    fn quotes_are_taken_off() {
-        for (text, expected) in [
-            ("\"a\",b\n", Ok(("\"a\",b", vec!["a", "b"]))),
-            ("\"a\"\"b\",\"\"\r\nnext", Ok(("\"a\"\"b\",\"\"", vec!["a\"b", ""]))),
-            ("\"two\nlines\",x\r\n", Ok(("\"two\nlines\",x", vec!["two\nlines", "x"]))),
-            ("5\" disc,\"b\"", Ok(("5\" disc,\"b\"", vec!["5\" disc", "b"]))),
-            ("\"a\",", Ok(("\"a\",", vec!["a", ""]))),
-            ("\"a\"b,c\n", Err("there is text after a closing quote")),
-            ("\"a,b\n", Err("open")),
-        ] {
-            let mut fields = Fields::default();
-            let parsed = match fields.parse(text.as_bytes(), b',', b'\n', Rest::None) {
-                Parsed::Row { length, .. } => {
-                    let field =
-                        |range: &Range<usize>| std::str::from_utf8(&fields.unquoted[range.clone()]).expect("text");
-                    Ok((&text[..length], fields.ranges.iter().map(field).collect()))
-                }
-                Parsed::Broken { problem, .. } => Err(problem),
-                Parsed::Open => Err("open"),
-            };
-            assert_eq!(parsed, expected, "{text}");
-        }
     }
 }
