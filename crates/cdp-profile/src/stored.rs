@@ -39,7 +39,7 @@ struct StoredMember {
     applied: Vec<StoredPlace>,
     #[prost(sint64, optional, tag = "14")]
     updated_at_ms: Option<i64>,
-    // 11 was taken once.
+    // Not 11: an item may hold something else under it.
     #[prost(fixed64, repeated, tag = "15")]
     seen_hashes: Vec<u64>,
     /// Each less the one before.

@@ -84,15 +84,10 @@ impl Staged {
         Transaction { writes: claims.chain(sets).chain([fence]).collect(), durable: false }
     }
 
-    /// It was committed.
+    /// It was committed. What was absorbed is not in the cache any more.
     pub fn settle(self, cache: &mut IdentityCache) {
-        for (root, (base, item)) in self.sets {
-            match item {
-                SetItem::Root(_) => cache.stands_at(root, base.map_or(1, |base| base + 1)),
-                SetItem::MergedInto(_) => {
-                    cache.take_set(root);
-                }
-            }
+        for (root, (base, _)) in self.sets {
+            cache.stands_at(root, base.map_or(1, |base| base + 1));
         }
     }
 
