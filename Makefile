@@ -5,10 +5,10 @@ CDP := target/debug/cdp
 DEMO := .cache/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint
+.PHONY: help run test bench lint deploy deploy-local
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: ## build, run a sample deployment, send it real data, say what to try; Ctrl-C stops it
 	$(CARGO) build --bin cdp
@@ -44,3 +44,18 @@ lint: ## format, clippy, licences and advisories
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	tests/deny
+
+# Of which deployment: a folder that `cdp init` made. More for cdk: make deploy CDK="-c stage=prod"
+DIR ?= .cache/aws/shop
+CDK ?=
+
+deploy: ## to your AWS account: make deploy DIR=my-shop
+	@[ -f $(DIR)/cdp.toml ] || { echo "$(DIR) is no deployment: make one with \`cdp init\`, and name it: make deploy DIR=my-shop" >&2; exit 2; }
+	$(CARGO) build --release --bins --package 'fn-*'
+	CDP_DIR=$(DIR) infra/deploy $(CDK)
+
+deploy-local: ## to an emulator on this machine, without an account; infra/emulator stop ends it
+	$(CARGO) build --workspace --bins
+	[ -f $(DIR)/cdp.toml ] || $(CDP) init $(DIR)
+	infra/emulator start
+	CDP_PROFILE=debug CDP_DIR=$(DIR) infra/deploy --emulator $(CDK)

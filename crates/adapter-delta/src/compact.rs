@@ -1,7 +1,6 @@
 //! Compaction: the same rows in fewer files, read and written batch by batch while others go on committing.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 
 use cdp_lake::encode::widen;
 use cdp_ports::Compaction;
@@ -26,8 +25,7 @@ pub(crate) fn compact(table: &Table, target_bytes: u64) -> Result<Option<Compact
 
     let mut merged = table.new_file(date, &name, newest.columns.clone())?;
     for file in &chosen {
-        let path = table.root().join(&file.path);
-        let file = File::open(&path).map_err(DeltaError::io(path))?;
+        let file = table.place().read(&file.path)?;
         for rows in ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(ROWS_AT_ONCE).build()? {
             merged.write(&widen(&rows?, &newest.columns)?)?;
         }

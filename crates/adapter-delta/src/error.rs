@@ -6,18 +6,24 @@ use std::path::PathBuf;
 use arrow::datatypes::DataType;
 use cdp_ports::{FaultKind, PortError};
 
+use crate::fault::{fault_of, remedy};
+
 #[derive(Debug, thiserror::Error)]
 pub enum DeltaError {
     #[error("there is no table at {0}")]
     NoTable(String),
     #[error("{0:?} is no folder that a URL can name")]
     NoFolder(PathBuf),
+    #[error("{0:?} is no URL of a bucket")]
+    NoBucket(String),
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: io::Error },
     #[error("no thread for the Delta log: {0}")]
     Threads(io::Error),
-    #[error("Delta log: {0}")]
+    #[error("Delta log: {0}{remedy}", remedy = remedy(.0))]
     Log(#[from] delta_kernel::KernelError),
+    #[error("{0}{remedy}", remedy = remedy(.0))]
+    Store(#[from] object_store::Error),
     #[error("Parquet: {0}")]
     Parquet(#[from] parquet::errors::ParquetError),
     #[error("rows: {0}")]
@@ -48,17 +54,19 @@ impl DeltaError {
         move |source| Self::Io { path, source }
     }
 
-    fn kind(&self) -> FaultKind {
+    /// Which fault it is to a caller: what to do next.
+    pub fn kind(&self) -> FaultKind {
         match self {
             Self::NoTable(_) => FaultKind::Missing,
             Self::Conflict | Self::Replaced | Self::PlanDone { .. } => FaultKind::Stale,
             Self::Passing(_) => FaultKind::Busy,
+            Self::Log(error) => fault_of(error),
+            Self::Store(error) => fault_of(error),
             Self::Rows(_) | Self::NoRows(_) | Self::Layout { .. } | Self::Stats(..) | Self::PlanTooLarge(_) => {
                 FaultKind::Refused
             }
-            Self::Io { .. } | Self::Threads(_) | Self::Log(_) | Self::Parquet(_) | Self::NoFolder(_) => {
-                FaultKind::Broken
-            }
+            Self::NoBucket(_) => FaultKind::Refused,
+            Self::Io { .. } | Self::Threads(_) | Self::Parquet(_) | Self::NoFolder(_) => FaultKind::Broken,
         }
     }
 

@@ -10,26 +10,33 @@ use delta_kernel_default_engine::DefaultEngineBuilder;
 use delta_kernel_default_engine::executor::TaskExecutor;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
+use tokio::runtime::{Builder, EnterGuard, Handle, Runtime, RuntimeFlavor};
 
 use crate::DeltaError;
 
-pub(crate) fn engine(store: Arc<DynObjectStore>) -> Result<Arc<dyn Engine>, DeltaError> {
-    let threads = Threads::start().map_err(DeltaError::Threads)?;
-    Ok(Arc::new(DefaultEngineBuilder::new(store).with_task_executor(Arc::new(threads)).build()))
+pub(crate) fn engine(store: Arc<DynObjectStore>, threads: Arc<Threads>) -> Arc<dyn Engine> {
+    Arc::new(DefaultEngineBuilder::new(store).with_task_executor(threads).build())
 }
 
-/// The kernel's I/O is async behind calls that wait for it. The callers may be on threads of any runtime, or of none;
-/// the kernel's own executors panic on some of them, and when they are dropped there.
-struct Threads {
+/// Waits for what other threads do. Where a runtime can spare this thread, its other tasks go on meanwhile: what we wait for
+/// may need them, as a connection that the caller's runtime drives and that credentials come by.
+pub(crate) fn wait<T>(until: impl FnOnce() -> T) -> T {
+    let may_be_spared = Handle::try_current().is_ok_and(|it| it.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if may_be_spared { tokio::task::block_in_place(until) } else { until() }
+}
+
+/// The kernel's I/O is async behind calls that wait for it, and so is a bucket's. The callers may be on threads of any
+/// runtime, or of none; the kernel's own executors panic on some of them, and when they are dropped there.
+pub(crate) struct Threads {
     /// Always there until the drop.
     runtime: Option<Runtime>,
     handle: Handle,
 }
 
 impl Threads {
-    fn start() -> std::io::Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("delta-log").enable_all().build()?;
+    pub fn start() -> Result<Self, DeltaError> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("delta-log").enable_all().build();
+        let runtime = runtime.map_err(DeltaError::Threads)?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 }
@@ -53,10 +60,8 @@ impl TaskExecutor for Threads {
     {
         let (sender, receiver) = channel();
         self.handle.spawn(task.map(move |output| drop(sender.send(output))));
-        let wait = || receiver.recv().expect("a task of the Delta log panicked");
-        // A task that waits for another, as a checkpoint's does, lets the other one have its thread.
-        let is_our_thread = Handle::try_current().is_ok_and(|current| current.id() == self.handle.id());
-        if is_our_thread { tokio::task::block_in_place(wait) } else { wait() }
+        // Also on a thread of ours: a task that waits for another, as a checkpoint's does, lets the other one have it.
+        wait(|| receiver.recv().expect("a task of the Delta log panicked"))
     }
 
     fn spawn<F>(&self, task: F)

@@ -1,19 +1,25 @@
 //! The port: four tables, each in a folder of its own.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use arrow::datatypes::Schema;
 use cdp_event::Timestamp;
 use cdp_lake::layout;
 use cdp_ports::{Batches, Compaction, DataFile, Lake, PortResult, TableName};
 use delta_kernel::Engine;
+use object_store::ObjectStore;
 use url::Url;
 
-use crate::folder::Folder;
+use crate::bucket::Bucket;
+use crate::folder::{self, FolderStore, FolderTable};
+use crate::kernel::{self, Threads};
 use crate::log::Log;
+use crate::place::Place;
 use crate::table::{Table, TableVersion};
-use crate::{DeltaError, compact, files, kernel, sweep};
+use crate::{DeltaError, compact, sweep};
 
 pub struct DeltaLake {
     events: Table,
@@ -22,44 +28,87 @@ pub struct DeltaLake {
     profiles: Table,
 }
 
+/// How a table's log is opened: made where it is not there, or not.
+type Open = fn(TableName, &Url, Arc<dyn Engine>) -> Result<Log, DeltaError>;
+
+const OR_MAKE: Open = |table, url, engine| Log::open(url, layout_of(table), engine);
+const AS_IT_IS: Open = |_, url, engine| Log::open_existing(url, engine);
+
 impl DeltaLake {
     /// Opens the lake in `root`: makes the tables that are not there, adds the columns that tables of an earlier release
     /// lack.
     pub fn open(root: &Path) -> Result<Self, DeltaError> {
         for table in TableName::ALL {
-            let folder = root.join(table.as_str());
-            files::create_folder(&folder).map_err(DeltaError::io(folder))?;
+            let table = root.join(table.as_str());
+            folder::create_folder(&table).map_err(DeltaError::io(table))?;
         }
-        Self::each_table(root, |table, url, engine| Log::open(url, layout_of(table), engine))
+        Self::in_folder(root, OR_MAKE)
     }
 
     /// Opens the lake in `root` as it is, for readers. [`DeltaError::NoTable`] where nobody has made it.
     pub fn open_existing(root: &Path) -> Result<Self, DeltaError> {
-        Self::each_table(root, |_, url, engine| Log::open_existing(url, engine))
+        Self::in_folder(root, AS_IT_IS)
     }
 
-    fn each_table(
-        root: &Path,
-        open: impl Fn(TableName, &Url, Arc<dyn Engine>) -> Result<Log, DeltaError>,
-    ) -> Result<Self, DeltaError> {
+    /// As [`open`](Self::open), in a bucket.
+    pub fn open_bucket(bucket: Bucket) -> Result<Self, DeltaError> {
+        Self::in_bucket(bucket, OR_MAKE)
+    }
+
+    /// As [`open_existing`](Self::open_existing), in a bucket.
+    pub fn open_existing_bucket(bucket: Bucket) -> Result<Self, DeltaError> {
+        Self::in_bucket(bucket, AS_IT_IS)
+    }
+
+    fn in_folder(root: &Path, open: Open) -> Result<Self, DeltaError> {
         let root = std::path::absolute(root).map_err(DeltaError::io(root))?;
-        let engine = kernel::engine(Arc::new(Folder::default()))?;
-        let open = |table: TableName| {
-            let folder = root.join(table.as_str());
-            let url = Url::from_directory_path(&folder).map_err(|()| DeltaError::NoFolder(folder.clone()))?;
-            Ok::<_, DeltaError>(Table::new(folder, open(table, &url, Arc::clone(&engine))?))
-        };
-        Ok(Self {
-            events: open(TableName::Events)?,
-            quarantine: open(TableName::Quarantine)?,
-            identity: open(TableName::Identity)?,
-            profiles: open(TableName::Profiles)?,
-        })
+        let place = |table: TableName| Ok(Box::new(FolderTable::at(root.join(table.as_str()))?) as Box<dyn Place>);
+        Self::each_table(Arc::new(FolderStore::default()), Arc::new(Threads::start()?), place, open)
     }
 
-    /// An absolute path.
+    fn in_bucket(bucket: Bucket, open: Open) -> Result<Self, DeltaError> {
+        let threads = Arc::new(Threads::start()?);
+        let place =
+            |table: TableName| Ok(Box::new(bucket.table(table.as_str(), Arc::clone(&threads))?) as Box<dyn Place>);
+        Self::each_table(bucket.store(), Arc::clone(&threads), place, open)
+    }
+
+    /// Side by side: each asks a few things, one after the other, and a bucket takes its time to answer.
+    fn each_table(
+        store: Arc<dyn ObjectStore>,
+        threads: Arc<Threads>,
+        place: impl Fn(TableName) -> Result<Box<dyn Place>, DeltaError> + Sync,
+        open: Open,
+    ) -> Result<Self, DeltaError> {
+        let engine = kernel::engine(store, threads);
+        let (place, engine) = (&place, &engine);
+        let open = |table: TableName| {
+            let place = place(table)?;
+            let log = open(table, place.url(), Arc::clone(engine))?;
+            Ok::<_, DeltaError>(Table::new(place, log))
+        };
+        let open = &open;
+        let [events, quarantine, identity, profiles] = kernel::wait(|| {
+            thread::scope(|scope| {
+                let started = TableName::ALL.map(|table| {
+                    thread::Builder::new().spawn_scoped(scope, move || open(table)).map_err(DeltaError::Threads)
+                });
+                started.map(|thread| thread?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            })
+        });
+        Ok(Self { events: events?, quarantine: quarantine?, identity: identity?, profiles: profiles? })
+    }
+
+    /// An absolute path. A bucket has none: there it is the table's URL.
     pub fn table_root(&self, table: TableName) -> PathBuf {
-        self.table(table).root().to_owned()
+        let url = self.table(table).place().url();
+        let path = (url.scheme() == "file").then(|| url.to_file_path().ok()).flatten();
+        path.unwrap_or_else(|| PathBuf::from(url.as_str()))
+    }
+
+    /// One of the table's data files, to be read in any order; a bucket's comes as a copy that nobody else sees.
+    pub fn data_file(&self, table: TableName, path: &str) -> Result<File, DeltaError> {
+        self.table(table).place().read(path)
     }
 
     /// What was committed by now, by whomever.

@@ -23,7 +23,10 @@ use uuid::Uuid;
 
 use crate::DeltaError;
 use crate::actions::{self, ActiveFile};
-use crate::files::now_ms;
+use crate::place::now_ms;
+
+/// In the table's root.
+pub(crate) const FOLDER: &str = "_delta_log";
 
 /// Names us in the table's txn actions. Part of the contract: under another name we would forget which plans were done.
 const APPLICATION: &str = "cdp";
@@ -61,7 +64,10 @@ impl Log {
             }
             opened => opened?,
         };
-        log.add_missing_columns(rows)?;
+        if !log.missing_columns(rows)?.is_empty() {
+            // Another process of this release may be adding them too.
+            log.at_next_place(|log| log.add_missing_columns(rows))?;
+        }
         Ok(log)
     }
 
@@ -72,6 +78,10 @@ impl Log {
             other => DeltaError::Log(other),
         })?;
         Ok(Self { engine, snapshot, last_plan: None, files: None })
+    }
+
+    pub fn engine(&self) -> Arc<dyn Engine> {
+        Arc::clone(&self.engine)
     }
 
     /// Reads what others have committed since.
@@ -228,12 +238,12 @@ impl Log {
         Ok(())
     }
 
-    /// Adds the columns that the layout has gained since the table was made. A table may have more than we know: then
-    /// a newer release made it.
-    fn add_missing_columns(&mut self, rows: &Schema) -> Result<(), DeltaError> {
+    /// What the layout has gained since the table was made. A table may have more than we know: then a newer release
+    /// made it.
+    fn missing_columns(&self, rows: &Schema) -> Result<Vec<StructField>, DeltaError> {
         let table = self.schema()?;
         let wanted: StructType = rows.try_into_kernel()?;
-        let mut missing: Vec<StructField> = Vec::new();
+        let mut missing = Vec::new();
         for (field, column) in wanted.fields().zip(rows.fields()) {
             match table.field_with_name(column.name()) {
                 Ok(known) if known.data_type() == column.data_type() => {}
@@ -247,6 +257,11 @@ impl Log {
                 Err(_) => missing.push(StructField::nullable(column.name(), field.data_type().clone())),
             }
         }
+        Ok(missing)
+    }
+
+    fn add_missing_columns(&mut self, rows: &Schema) -> Result<(), DeltaError> {
+        let missing = self.missing_columns(rows)?;
         if missing.is_empty() {
             return Ok(());
         }
@@ -286,5 +301,5 @@ fn create(url: &Url, rows: &Schema, engine: &dyn Engine) -> Result<(), DeltaErro
 }
 
 fn commit_url(table: &Url, version: u64) -> Result<Url, DeltaError> {
-    Ok(table.join(&format!("_delta_log/{version:020}.json"))?)
+    Ok(table.join(&format!("{FOLDER}/{version:020}.json"))?)
 }

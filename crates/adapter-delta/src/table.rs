@@ -1,21 +1,23 @@
-//! One table: its folder, and its log behind a lock that is held for a commit's few milliseconds.
+//! One table: its place, and its log behind a lock that is held for a commit's few requests.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
 use cdp_lake::encode::TableFile;
 use cdp_lake::layout;
 use cdp_ports::DataFile;
+use delta_kernel::KernelResultIteratorStatic;
 
 use crate::DeltaError;
 use crate::actions::ActiveFile;
-use crate::files::{self, Existing, NewFile};
+use crate::kernel;
 use crate::log::Log;
+use crate::place::{Draft, Place, now_ms};
 
 pub(crate) struct Table {
-    root: PathBuf,
+    place: Box<dyn Place>,
     log: Mutex<Log>,
 }
 
@@ -29,19 +31,26 @@ pub struct TableVersion {
 }
 
 impl Table {
-    /// `root` is an absolute path.
-    pub fn new(root: PathBuf, log: Log) -> Self {
-        Self { root, log: Mutex::new(log) }
+    pub fn new(place: Box<dyn Place>, log: Log) -> Self {
+        Self { place, log: Mutex::new(log) }
     }
 
-    pub fn root(&self) -> &Path {
-        &self.root
+    pub fn place(&self) -> &dyn Place {
+        &*self.place
     }
 
     /// Whoever reads, commits or rewrites waits meanwhile: what takes long is done before.
     pub fn log(&self) -> MutexGuard<'_, Log> {
         // A log holds nothing that the next call could find half done.
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        kernel::wait(|| self.log.lock()).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whole files of the log, in this order. The lock is free meanwhile.
+    pub fn read_log(&self, paths: &[String]) -> Result<KernelResultIteratorStatic<Bytes>, DeltaError> {
+        let urls = paths.iter().map(|path| Ok((self.place.url().join(path)?, None)));
+        let urls = urls.collect::<Result<_, DeltaError>>()?;
+        let engine = self.log().engine();
+        Ok(engine.storage_handler().read_files(urls)?)
     }
 
     /// What was committed by now, by whomever.
@@ -56,19 +65,17 @@ impl Table {
     /// Begins a file for rows of one date.
     pub fn new_file(&self, date: &str, name: &str, columns: SchemaRef) -> Result<NewDataFile, DeltaError> {
         let path = format!("{}={date}/{name}.parquet", layout::DATE);
-        let whole = self.root.join(&path);
-        let file = NewFile::create(&whole).map_err(DeltaError::io(&whole))?;
-        Ok(NewDataFile { rows: TableFile::new(columns, file)?, path, date: date.to_owned(), whole })
+        let draft = self.place.begin(&path)?;
+        Ok(NewDataFile { rows: TableFile::new(columns, draft)?, path, date: date.to_owned() })
     }
 }
 
 /// A data file in the making: there once it is finished, and no version names it then.
 pub(crate) struct NewDataFile {
-    rows: TableFile<NewFile>,
+    rows: TableFile<Box<dyn Draft>>,
     /// Relative to the table's root.
     path: String,
     date: String,
-    whole: PathBuf,
 }
 
 impl NewDataFile {
@@ -77,9 +84,9 @@ impl NewDataFile {
     }
 
     pub fn finish(self) -> Result<DataFile, DeltaError> {
-        let Self { rows, path, date, whole } = self;
-        let (file, summary) = rows.finish()?;
-        let bytes = file.publish(Existing::Replace).map_err(DeltaError::io(whole))?;
-        Ok(DataFile { path, date, rows: summary.rows, bytes, stats: summary.stats, written_at_ms: files::now_ms() })
+        let Self { rows, path, date } = self;
+        let (draft, summary) = rows.finish()?;
+        let bytes = draft.publish()?;
+        Ok(DataFile { path, date, rows: summary.rows, bytes, stats: summary.stats, written_at_ms: now_ms() })
     }
 }

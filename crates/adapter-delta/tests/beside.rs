@@ -3,9 +3,10 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod bench;
+#[path = "bench/bucket.rs"]
+mod bucket;
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -81,30 +82,21 @@ fn race(committing: &DeltaLake, keepers: &[&DeltaLake]) -> u64 {
     })
 }
 
-fn check(bench: &Bench) {
+/// `again`: the lake as another process finds it. `commits`: its log.
+fn check<P>(bench: &Bench<P>, again: &DeltaLake, commits: &BTreeMap<u64, String>) {
     let mut expected: Vec<String> = (1..=PLANS).flat_map(|plan| (0..ROWS).map(move |row| id(plan, row))).collect();
     expected.sort();
-    for lake in [&bench.lake, &bench.open_again()] {
+    for lake in [&bench.lake, again] {
         assert_eq!(texts(&read(lake, TABLE), "message_id"), expected);
         assert_eq!(block_on(lake.last_plan(TABLE)).expect("a readable log"), Some(PLANS));
     }
-    check_log(bench);
+    check_log(&bench.lake, commits);
 }
 
 /// Reads the commits by hand: none is missing, each file is added once, and removed once at most.
-fn check_log(bench: &Bench) {
-    let log = bench.lake.table_root(TABLE).join("_delta_log");
-    let commits: BTreeMap<u64, String> = fs::read_dir(log)
-        .expect("a log")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
-        .map(|path| {
-            let version = path.file_stem().and_then(|name| name.to_str()?.parse().ok()).expect("a version");
-            (version, fs::read_to_string(path).expect("text"))
-        })
-        .collect();
-    let version = bench.lake.newest(TABLE).expect("a readable log").version;
-    assert!(commits.keys().copied().eq(0..=version), "{:?}", commits.keys());
+fn check_log(lake: &DeltaLake, commits: &BTreeMap<u64, String>) {
+    let newest = lake.newest(TABLE).expect("a readable log");
+    assert!(commits.keys().copied().eq(0..=newest.version), "{:?}", commits.keys());
 
     let (mut added, mut active, mut plans) = (HashSet::new(), HashSet::new(), Vec::new());
     for action in commits.values().flat_map(|commit| commit.lines()) {
@@ -119,7 +111,6 @@ fn check_log(bench: &Bench) {
         plans.extend(action["txn"]["version"].as_u64());
     }
     assert!(plans.iter().copied().eq(1..=PLANS), "{plans:?}");
-    let newest = bench.lake.newest(TABLE).expect("a readable log");
     assert_eq!(newest.files.iter().map(|file| file.path.clone()).collect::<HashSet<_>>(), active);
 }
 
@@ -128,7 +119,7 @@ fn commits_and_compactions_of_one_process() {
     let bench = Bench::new();
     let replaced = race(&bench.lake, &[&bench.lake]);
     assert!(replaced > PLANS / 2, "only {replaced} files were compacted meanwhile");
-    check(&bench);
+    check(&bench, &bench.open_again(), &bench.commits(TABLE));
 }
 
 #[test]
@@ -137,5 +128,14 @@ fn commits_and_compactions_of_several_processes() {
     let (second, third) = (bench.open_again(), bench.open_again());
     let replaced = race(&bench.lake, &[&second, &third]);
     assert!(replaced > PLANS / 2, "only {replaced} files were compacted meanwhile");
-    check(&bench);
+    check(&bench, &bench.open_again(), &bench.commits(TABLE));
+}
+
+#[test]
+fn commits_and_compactions_of_several_processes_in_a_bucket() {
+    let bench = Bench::in_memory();
+    let (second, third) = (bench.open_again(), bench.open_again());
+    let replaced = race(&bench.lake, &[&second, &third]);
+    assert!(replaced > PLANS / 2, "only {replaced} files were compacted meanwhile");
+    check(&bench, &bench.open_again(), &bench.commits(TABLE));
 }

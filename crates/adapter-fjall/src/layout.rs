@@ -6,7 +6,6 @@ use bytes::Bytes;
 use cdp_ports::{Key, Version};
 
 const SEPARATOR: u8 = 0;
-const MAX_PART_BYTES: usize = 1024;
 pub(crate) const VERSION_BYTES: usize = size_of::<Version>();
 
 pub(crate) type KeyRange = (Bound<Vec<u8>>, Bound<Vec<u8>>);
@@ -15,11 +14,6 @@ pub(crate) type KeyRange = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 #[derive(Debug, thiserror::Error)]
 #[error("the stored item {0} can't be read: its {1}; restore the state from a backup")]
 pub(crate) struct BadStored(pub String, pub &'static str);
-
-pub(crate) fn is_key(key: &Key) -> bool {
-    let is_part = |part: &str| (1..=MAX_PART_BYTES).contains(&part.len()) && !part.as_bytes().contains(&SEPARATOR);
-    is_part(&key.partition) && is_part(&key.sort)
-}
 
 pub(crate) fn encode_key(partition: &str, sort: &str) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(partition.len() + 1 + sort.len());

@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use cdp_ports::{
-    Condition, FaultKind, Item, Key, MAX_TRANSACTION_ITEMS, PortError, PortResult, State, Transaction, Version, Write,
-};
+use cdp_ports::{Condition, FaultKind, Item, Key, PortError, PortResult, State, Transaction, Version, Write};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 
 use crate::cache::{Cache, Known};
-use crate::layout::{VERSION_BYTES, decode_key, decode_value, encode_key, encode_value, is_key, range};
+use crate::layout::{VERSION_BYTES, decode_key, decode_value, encode_key, encode_value, range};
 
 /// Memtables at most: one that is written to, and four that are being written out. Writers wait beyond that.
 const MEMTABLES: u64 = 5;
@@ -111,15 +109,15 @@ impl FjallState {
     /// Commits each transaction whose conditions hold, all of those in one write to the journal. Answers one outcome for
     /// each, and how many writes to the journal there were, this one included.
     fn write(&self, transactions: &[Transaction]) -> (Vec<PortResult<()>>, u64) {
-        let keys: Vec<_> = transactions.iter().map(|transaction| encode_keys(&transaction.writes)).collect();
+        let keys: Vec<_> = transactions.iter().map(encode_keys).collect();
         let _writing = lock(&self.writer);
         let mut batch = self.database.batch();
         let mut changes = Vec::with_capacity(transactions.len());
         let mut outcomes = Vec::with_capacity(transactions.len());
-        for (Transaction { writes, .. }, keys) in transactions.iter().zip(keys) {
+        for (transaction, keys) in transactions.iter().zip(keys) {
             outcomes.push(keys.and_then(|keys| {
-                let versions = self.versions(writes, &keys)?;
-                let changed = writes.iter().zip(keys).zip(versions);
+                let versions = self.versions(transaction, &keys)?;
+                let changed = transaction.writes.iter().zip(keys).zip(versions);
                 changes
                     .extend(changed.filter_map(|((write, key), version)| self.stage(&mut batch, write, key, version)));
                 Ok(())
@@ -170,20 +168,20 @@ impl FjallState {
     }
 
     /// At which version each item stands, if all conditions hold.
-    fn versions(&self, writes: &[Write], keys: &[Vec<u8>]) -> PortResult<Vec<Option<Version>>> {
+    fn versions(&self, transaction: &Transaction, keys: &[Vec<u8>]) -> PortResult<Vec<Option<Version>>> {
         let version = |(write, key): (&Write, &Vec<u8>)| {
             let known = match self.cache.get(key) {
                 Some(known) => known,
-                None => self.look_up(write.key(), key, &|| naming(writes))?,
+                None => self.look_up(write.key(), key, &|| transaction.naming())?,
             };
             let version = known.map(|(version, _)| version);
             if holds(write.condition(), version) {
                 return Ok(version);
             }
             let why = format!("{} is expected {:?} and stands at {version:?}", write.key(), write.condition());
-            Err(PortError::because(FaultKind::Stale, naming(writes), why))
+            Err(PortError::because(FaultKind::Stale, transaction.naming(), why))
         };
-        writes.iter().zip(keys).map(version).collect()
+        transaction.writes.iter().zip(keys).map(version).collect()
     }
 
     /// Ends once the disk has the first `commits`.
@@ -225,27 +223,10 @@ impl State for FjallState {
     }
 }
 
-/// What a commit does, for its errors.
-fn naming(writes: &[Write]) -> String {
-    let first = writes.first().map(Write::key).map_or_else(String::new, Key::to_string);
-    format!("commit {} items, {first} first", writes.len())
-}
-
-fn encode_keys(writes: &[Write]) -> PortResult<Vec<Vec<u8>>> {
-    let refuse = |why: String| Err(PortError::because(FaultKind::Refused, naming(writes), why));
-    if writes.len() > MAX_TRANSACTION_ITEMS {
-        return refuse(format!("at most {MAX_TRANSACTION_ITEMS} are allowed"));
-    }
-    if let Some(write) = writes.iter().find(|write| !is_key(write.key())) {
-        return refuse(format!("{:?}: each part has 1 to 1024 bytes and no NUL", write.key()));
-    }
-    let keys: Vec<_> = writes.iter().map(|write| encode_key(&write.key().partition, &write.key().sort)).collect();
-    let mut sorted: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-    sorted.sort_unstable();
-    if let Some(twice) = sorted.array_windows().find_map(|[left, right]| (left == right).then_some(left)) {
-        return refuse(format!("{} twice", twice.escape_ascii()));
-    }
-    Ok(keys)
+fn encode_keys(transaction: &Transaction) -> PortResult<Vec<Vec<u8>>> {
+    transaction.check()?;
+    let encoded = |write: &Write| encode_key(&write.key().partition, &write.key().sort);
+    Ok(transaction.writes.iter().map(encoded).collect())
 }
 
 fn holds(condition: Condition, version: Option<Version>) -> bool {

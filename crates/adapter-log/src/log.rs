@@ -17,7 +17,6 @@ use crate::frame::MAX_RECORD_BYTES;
 use crate::hash::{HashSpace, hash_of};
 use crate::shard::Shard;
 
-const MAX_KEY_CHARS: usize = 256;
 /// About as long as a sync takes.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 
@@ -181,9 +180,8 @@ fn missing(action: &str, partition: &PartitionId) -> PortError {
 }
 
 fn refusal(record: &NewRecord) -> Option<String> {
-    let key_chars = record.partition_key.chars().count();
-    if !(1..=MAX_KEY_CHARS).contains(&key_chars) {
-        return Some(format!("a partition key has 1 to {MAX_KEY_CHARS} characters, not {key_chars}"));
+    if let Some(why) = record.refusal() {
+        return Some(why);
     }
     let bytes = record.partition_key.len() + record.data.len();
     (bytes > MAX_RECORD_BYTES)

@@ -1,13 +1,11 @@
 //! State in two levels of maps: partition, then sort key.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Mutex;
 
 use bytes::Bytes;
-use cdp_ports::{
-    Condition, FaultKind, Item, Key, MAX_TRANSACTION_ITEMS, PortError, PortResult, State, Transaction, Version, Write,
-};
+use cdp_ports::{Condition, FaultKind, Item, Key, PortError, PortResult, State, Transaction, Version, Write};
 
 use crate::lock;
 
@@ -64,7 +62,7 @@ impl State for MemoryState {
     }
 
     async fn commit(&self, transaction: Transaction) -> PortResult<()> {
-        check_shape(&transaction)?;
+        transaction.check()?;
         let mut partitions = lock(&self.partitions);
         for write in &transaction.writes {
             let version = partitions.get(write.key()).map(|(version, _)| *version);
@@ -95,27 +93,6 @@ fn holds(condition: Condition, version: Option<Version>) -> bool {
         Condition::At(expected) => version == Some(expected),
         Condition::Any => true,
     }
-}
-
-fn check_shape(transaction: &Transaction) -> PortResult<()> {
-    let refuse = |why: String| Err(PortError::because(FaultKind::Refused, "commit", why));
-    if transaction.writes.len() > MAX_TRANSACTION_ITEMS {
-        return refuse(format!("{} items, {MAX_TRANSACTION_ITEMS} are allowed", transaction.writes.len()));
-    }
-    let mut keys = HashSet::new();
-    for key in transaction.writes.iter().map(Write::key) {
-        if ![&key.partition, &key.sort].into_iter().all(|part| is_key_part(part)) {
-            return refuse(format!("{key:?}: each part has 1 to 1024 bytes and no NUL"));
-        }
-        if !keys.insert(key) {
-            return refuse(format!("{key} twice"));
-        }
-    }
-    Ok(())
-}
-
-fn is_key_part(part: &str) -> bool {
-    (1..=1024).contains(&part.len()) && !part.contains('\0')
 }
 
 #[cfg(test)]

@@ -38,8 +38,7 @@ impl Stream for MemoryStream {
     }
 
     async fn append(&self, records: Vec<NewRecord>, now: Timestamp) -> PortResult<Vec<(PartitionId, Sequence)>> {
-        if let Some(bad) = records.iter().find(|record| !(1..=256).contains(&record.partition_key.chars().count())) {
-            let why = format!("a partition key has 1 to 256 characters, not {}", bad.partition_key.chars().count());
+        if let Some(why) = records.iter().find_map(NewRecord::refusal) {
             return Err(PortError::because(FaultKind::Refused, "append", why));
         }
         let mut kept = lock(&self.records);

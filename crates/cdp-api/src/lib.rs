@@ -25,7 +25,7 @@ mod requests;
 use std::sync::Arc;
 
 use axum::Router;
-use cdp_ports::Stream;
+use cdp_ports::{Chance, State, Stream};
 
 pub use config::{AccessKey, ApiConfig, BadConfig, Limits, Secret, Source};
 pub use metrics::Metrics;
@@ -34,6 +34,7 @@ pub use requests::RequestId;
 pub use state::{Api, Outside};
 
 use kinesis::StreamDescription;
+use profiles::Profiles;
 
 /// The whole front. `others` are routes of other areas: they get the same request ids, log lines and measurements.
 pub fn router<S: Stream + StreamDescription + 'static>(api: &Arc<Api<S>>, others: Router) -> Router {
@@ -42,5 +43,15 @@ pub fn router<S: Stream + StreamDescription + 'static>(api: &Arc<Api<S>>, others
         .merge(kinesis::routes())
         .merge(operations::routes())
         .merge(openapi::routes());
-    requests::observed(ours.with_state(Arc::clone(api)).merge(others), Arc::clone(api))
+    requests::observed(ours.with_state(Arc::clone(api)).merge(others), Arc::clone(&api.chance))
+}
+
+/// For producers alone: the tracking API.
+pub fn tracking_router<S: Stream + 'static>(api: &Arc<Api<S>>) -> Router {
+    requests::observed(tracking::routes().with_state(Arc::clone(api)), Arc::clone(&api.chance))
+}
+
+/// For those who look people up, alone: profiles, and the document that describes all of the API.
+pub fn profiles_router<S: State + 'static>(profiles: Profiles<S>, chance: Arc<dyn Chance>) -> Router {
+    requests::observed(openapi::routes().merge(profiles::routes(Arc::new(profiles))), chance)
 }

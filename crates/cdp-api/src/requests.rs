@@ -9,8 +9,9 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use cdp_ports::Chance;
 
-use crate::{Api, Refusal};
+use crate::Refusal;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID_CHARS: usize = 128;
@@ -62,24 +63,20 @@ pub(crate) struct Reason {
 }
 
 /// Puts the common manners around `routes`, also around paths and methods that none of them knows.
-pub(crate) fn observed<S: Send + Sync + 'static>(routes: Router, api: Arc<Api<S>>) -> Router {
+pub(crate) fn observed(routes: Router, chance: Arc<dyn Chance>) -> Router {
     routes
         .fallback(async |request: Request| Refusal::NotFound(short(request.uri().path())))
         .method_not_allowed_fallback(not_allowed)
-        .layer(from_fn_with_state(api, observe))
+        .layer(from_fn_with_state(chance, observe))
 }
 
 pub(crate) async fn not_allowed(request: Request) -> Refusal {
     Refusal::NotAllowed(format!("{} {}", request.method(), short(request.uri().path())))
 }
 
-async fn observe<S: Send + Sync + 'static>(
-    State(api): State<Arc<Api<S>>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+async fn observe(State(chance): State<Arc<dyn Chance>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let id = RequestId::sent(&request).unwrap_or_else(|| api.new_request_id());
+    let id = RequestId::sent(&request).unwrap_or_else(|| RequestId::new(chance.draw(), chance.draw()));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(id.clone());

@@ -10,7 +10,6 @@ use cdp_ports::{Chance, Clock};
 use crate::config::{AccessKey, ApiConfig, BadConfig, Limits};
 use crate::metrics::Metrics;
 use crate::rate::Rate;
-use crate::requests::RequestId;
 
 /// The ports that the front needs.
 pub struct Outside<S> {
@@ -26,7 +25,7 @@ pub struct Api<S> {
     pub(crate) access_keys: Vec<AccessKey>,
     pub(crate) metrics: Metrics,
     clock: Arc<dyn Clock>,
-    chance: Arc<dyn Chance>,
+    pub(crate) chance: Arc<dyn Chance>,
     sources: HashMap<String, KnownSource>,
     ready: AtomicBool,
 }
@@ -74,9 +73,5 @@ impl<S> Api<S> {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    pub(crate) fn new_request_id(&self) -> RequestId {
-        RequestId::new(self.chance.draw(), self.chance.draw())
     }
 }

@@ -8,10 +8,14 @@ mod apply;
 mod land;
 mod resolve;
 
+#[cfg(test)]
+mod cramped;
+
 use std::time::{Duration, Instant};
 
 use cdp_event::{
-    Decoded, Event, Identifier, Offset, PartitionId, Parts, Record, Rejection, Sequence, Timestamp, decode, validate,
+    Decoded, Event, Identifier, Offset, PartitionId, Parts, Reason, Record, Rejection, Sequence, Timestamp, decode,
+    validate,
 };
 use cdp_identity::{BadItem, Rules};
 use cdp_ports::{Chance, Clock, DataFile, Lake, PortError, State, TableName, Transaction, Version};
@@ -110,8 +114,10 @@ impl<'a> Valid<'a> {
 struct Landing<'b, 'a> {
     event: &'b Event<'a>,
     arrived_at: Timestamp,
+    bytes: &'a [u8],
     resolved: Resolved,
-    verdict: Verdict,
+    /// `None`: the store takes its profile no larger.
+    verdict: Option<Verdict>,
 }
 
 struct Refused<'a> {
@@ -165,12 +171,14 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         let began = Instant::now();
         let applied = self.apply(&mut landing, &in_flight, now).await?;
         took.apply = began.elapsed();
+        refused.extend(landing.iter().filter(|landing| landing.verdict.is_none()).map(without_room));
 
-        let duplicates = landing.iter().filter(|l| l.verdict == Verdict::Duplicate).count() as u64;
+        let verdicts = |wanted| landing.iter().filter(|landing| landing.verdict == Some(wanted)).count() as u64;
+        let duplicates = verdicts(Verdict::Duplicate);
         let counts = Counts {
             records,
             received,
-            accepted: landing.len() as u64 - duplicates,
+            accepted: verdicts(Verdict::Accepted),
             quarantined: refused.len() as u64,
             duplicates,
         };
@@ -217,7 +225,7 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         for (Valid { event, arrived_at, bytes }, outcome) in events.iter().zip(outcomes) {
             let arrived_at = *arrived_at;
             match outcome {
-                Ok(resolved) => landing.push(Landing { event, arrived_at, resolved, verdict: Verdict::Accepted }),
+                Ok(resolved) => landing.push(Landing { event, arrived_at, bytes, resolved, verdict: None }),
                 Err(rejection) => refused.push(Refused {
                     offset: event.offset,
                     arrived_at,
@@ -276,6 +284,18 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
 
     fn fenced(&self, error: PortError) -> IngestError {
         if error.is_stale() { IngestError::Fenced(self.partition.clone()) } else { error.into() }
+    }
+}
+
+/// One profile that is full is no failure of the batch either.
+fn without_room<'a>(landing: &Landing<'_, 'a>) -> Refused<'a> {
+    let profile = landing.resolved.profile;
+    Refused {
+        offset: landing.event.offset,
+        arrived_at: landing.arrived_at,
+        source: landing.event.source.clone().into_owned(),
+        bytes: landing.bytes,
+        rejection: Rejection::new(Reason::ProfileFull, format!("{profile} is as large as the store takes an item")),
     }
 }
 

@@ -8,6 +8,8 @@ mod outbox;
 mod ingest;
 
 mod commit;
+mod retire;
+mod upkeep;
 
 mod lookup;
 mod verify;
@@ -21,6 +23,8 @@ pub use ingest::{BatchReport, Ingest, IngestError, PartitionIngest, StageTimes};
 pub use keys::{claim_key, member_key, set_key};
 pub use lookup::{Found, Lookup, LookupError, NotAProfileName, ProfileName};
 pub use outbox::{OutboxEntry, waiting_files};
+pub use retire::retire;
+pub use upkeep::Upkeep;
 pub use verify::{
     Check, ClaimCount, ProfileCount, RecordCount, RepeatedPosition, TableFacts, Verification, Verify, VerifyError,
     sql as verify_sql,

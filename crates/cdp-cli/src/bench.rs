@@ -18,7 +18,6 @@ mod people;
 mod source;
 
 mod stores;
-mod world;
 
 mod client;
 mod load;

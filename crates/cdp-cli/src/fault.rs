@@ -52,9 +52,7 @@ impl From<DeploymentError> for Fault {
             DeploymentError::NoDeployment(_)
             | DeploymentError::AlreadyThere(_)
             | DeploymentError::Io { .. }
-            | DeploymentError::Syntax { .. }
-            | DeploymentError::Setting { .. }
-            | DeploymentError::OpenSecrets(_) => Self::wrong(error),
+            | DeploymentError::Config(_) => Self::wrong(error),
         }
     }
 }

@@ -23,10 +23,11 @@ pub enum Reason {
     BadTimestamp,
     BadEnvelope,
     BadRow,
+    ProfileFull,
 }
 
 impl Reason {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NotUtf8,
         Self::NotJson,
         Self::TooLarge,
@@ -45,6 +46,7 @@ impl Reason {
         Self::BadTimestamp,
         Self::BadEnvelope,
         Self::BadRow,
+        Self::ProfileFull,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -67,6 +69,7 @@ impl Reason {
             Self::BadTimestamp => "bad_timestamp",
             Self::BadEnvelope => "bad_envelope",
             Self::BadRow => "bad_row",
+            Self::ProfileFull => "profile_full",
         }
     }
 
@@ -92,6 +95,9 @@ impl Reason {
             }
             Self::BadEnvelope => "write plain event JSON, or use the HTTP API",
             Self::BadRow => "mend the row and drop the file again; rows that were taken are not taken twice",
+            Self::ProfileFull => {
+                "block the identifier that so many events share, or wait until fewer come, then replay"
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ async fn for_admins(State(platform): State<Arc<Platform>>, request: Request, nex
     let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = shown.and_then(|value| value.strip_prefix("Bearer "));
     match token {
-        Some(token) if platform.deployment.secrets.is_admin(token) => next.run(request).await,
+        Some(token) if platform.deployment.config.secrets.is_admin(token) => next.run(request).await,
         Some(_) | None => {
             let message = "show a token with the scope `admin`, as `Authorization: Bearer TOKEN`";
             (StatusCode::UNAUTHORIZED, Json(json!({"code": "no_admin_token", "message": message}))).into_response()

@@ -51,7 +51,7 @@ pub enum DoorError {
 impl Door {
     pub async fn open(dir: &Path) -> Result<Self, DoorError> {
         let deployment = Deployment::open(dir)?;
-        let token = deployment.secrets.admin_token().ok_or(DoorError::NoToken)?.expose().to_owned();
+        let token = deployment.config.secrets.admin_token().ok_or(DoorError::NoToken)?.expose().to_owned();
         if let Some(Running { address, .. }) = Running::find(dir) {
             let client = Box::new(Client::builder(TokioExecutor::new()).build_http());
             return Ok(Self { way: Way::There { client, address }, token });

@@ -38,10 +38,10 @@ fn or_none(names: &[String]) -> String {
 impl Deployment {
     /// The source of that name, or the only one.
     pub fn drop_source(&self, name: Option<&str>) -> Result<String, DropError> {
-        let known = || self.settings.drops.keys().cloned().collect();
+        let known = || self.config.settings.drops.keys().cloned().collect();
         match name {
-            Some(name) if self.settings.drops.contains_key(name) => Ok(name.to_owned()),
-            None if self.settings.drops.len() == 1 => Ok(self.settings.drops.keys().cloned().collect()),
+            Some(name) if self.config.settings.drops.contains_key(name) => Ok(name.to_owned()),
+            None if self.config.settings.drops.len() == 1 => Ok(self.config.settings.drops.keys().cloned().collect()),
             Some(name) => Err(DropError::NoSource { name: name.to_owned(), known: known() }),
             None => Err(DropError::WhichSource(known())),
         }
@@ -114,7 +114,7 @@ pub fn take_in(
     let deployment = Deployment::open(dir)?;
     let _lock = Lock::take(dir)?;
     let platform = Platform::open(deployment, COMMAND_BYTES)?;
-    let settings = platform.deployment.settings.drops.get(source);
+    let settings = platform.deployment.config.settings.drops.get(source);
     let settings = settings.ok_or_else(|| DropError::NoSource { name: source.to_owned(), known: vec![] })?;
     let intake = Intake { ingest: &platform.ingest, limits: BatchLimits::default() };
     let source = DropSource { name: source, settings };

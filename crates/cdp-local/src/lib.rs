@@ -1,7 +1,6 @@
 //! The platform on one machine: a folder describes it, one process runs it.
 
 mod deployment;
-mod outside;
 
 mod log;
 mod platform;

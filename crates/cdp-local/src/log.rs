@@ -6,10 +6,9 @@ use std::time::Duration;
 use adapter_log::{EmbeddedLog, LogOptions};
 use cdp_api::kinesis::{Shard, StreamDescription, StreamFacts};
 use cdp_app::RecordCount;
+use cdp_deployment::Settings;
 use cdp_event::{PartitionId, Record, Sequence, Timestamp};
 use cdp_ports::{FaultKind, NewRecord, PortError, PortResult, Stream};
-
-use crate::deployment::Settings;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

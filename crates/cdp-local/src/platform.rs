@@ -11,7 +11,7 @@ use cdp_query::Query;
 
 use crate::deployment::Deployment;
 use crate::log::LocalLog;
-use crate::outside::Machine;
+use adapter_machine::Machine;
 
 /// Memory for the state of a platform that serves many.
 pub const SERVING_BYTES: u64 = 512 << 20;
@@ -38,13 +38,13 @@ pub enum OpenError {
 
 impl Platform {
     pub fn open(deployment: Deployment, state_bytes: u64) -> Result<Self, OpenError> {
-        let log = LocalLog::open(&deployment.log(), &deployment.settings)?;
+        let log = LocalLog::open(&deployment.log(), &deployment.config.settings)?;
         let state = FjallState::open(deployment.state(), state_bytes);
         let state = state.map_err(|error| PortError::because(FaultKind::Broken, "open the state", error))?;
         let lake = DeltaLake::open(&deployment.lake());
         let lake = Arc::new(lake.map_err(|error| PortError::because(FaultKind::Broken, "open the lake", error))?);
         let query = Query::over(Arc::clone(&lake), &deployment.lake());
-        let ingest = Ingest { state: Arc::new(state), lake, clock: Machine, rules: deployment.rules.clone() };
+        let ingest = Ingest { state: Arc::new(state), lake, clock: Machine, rules: deployment.config.rules.clone() };
         Ok(Self { deployment, ingest, log: Arc::new(log), query, running: AtomicBool::new(false) })
     }
 

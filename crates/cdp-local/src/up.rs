@@ -91,7 +91,7 @@ fn run(
     ready: impl FnOnce(),
 ) -> Result<(), UpError> {
     let shards = block_on(platform.log.partitions()).map_err(UpError::Stream)?;
-    let limits = platform.deployment.settings.ingest_limits();
+    let limits = platform.deployment.config.settings.ingest_limits();
     let (stop, all_landed) = (Arc::new(Stop::default()), Stop::default());
     let landed = Bell::default();
 
@@ -104,7 +104,7 @@ fn run(
             let worker = ShardWorker { platform, shard, limits, stop: &stop, landed: &landed };
             crew.work(name, move || worker.run().map_err(|error| error.to_string()));
         }
-        if !platform.deployment.settings.drops.is_empty() {
+        if !platform.deployment.config.settings.drops.is_empty() {
             let watcher = DropWatcher { platform, stop: &stop, landed: &landed };
             crew.work("drops".to_owned(), move || watcher.run().map_err(|error| error.to_string()));
         }

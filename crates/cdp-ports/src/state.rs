@@ -1,14 +1,17 @@
 //! Versioned items under (partition key, sort key). DynamoDB | an embedded store | memory.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::PortResult;
+use crate::{FaultKind, PortError, PortResult};
 
 /// The most items that one transaction may touch: DynamoDB's limit, kept by every adapter.
 pub const MAX_TRANSACTION_ITEMS: usize = 100;
+
+const MAX_KEY_PART_BYTES: usize = 1024;
 
 /// Both parts are non-empty, at most 1 KiB, and hold no NUL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,6 +23,11 @@ pub struct Key {
 impl Key {
     pub fn new(partition: impl Into<String>, sort: impl Into<String>) -> Self {
         Self { partition: partition.into(), sort: sort.into() }
+    }
+
+    fn is_within_limits(&self) -> bool {
+        let is_part = |part: &str| (1..=MAX_KEY_PART_BYTES).contains(&part.len()) && !part.as_bytes().contains(&0);
+        is_part(&self.partition) && is_part(&self.sort)
     }
 }
 
@@ -88,6 +96,32 @@ pub struct Transaction {
     /// True: once answered, it survives a loss of power, and with it all transactions before it. False: it survives the
     /// end of the process, and is never kept without those that came before it. A remote store is always durable.
     pub durable: bool,
+}
+
+impl Transaction {
+    /// What it does, for its errors.
+    pub fn naming(&self) -> String {
+        let first = self.writes.first().map(Write::key).map_or_else(String::new, Key::to_string);
+        format!("commit {} items, {first} first", self.writes.len())
+    }
+
+    /// `Refused` when no store may take it: too many items, a key twice, or one outside of its limits.
+    pub fn check(&self) -> PortResult<()> {
+        let refuse = |why: String| Err(PortError::because(FaultKind::Refused, self.naming(), why));
+        if self.writes.len() > MAX_TRANSACTION_ITEMS {
+            return refuse(format!("at most {MAX_TRANSACTION_ITEMS} are allowed"));
+        }
+        let mut keys = HashSet::with_capacity(self.writes.len());
+        for key in self.writes.iter().map(Write::key) {
+            if !key.is_within_limits() {
+                return refuse(format!("{key:?}: each part has 1 to {MAX_KEY_PART_BYTES} bytes and no NUL"));
+            }
+            if !keys.insert(key) {
+                return refuse(format!("{key} twice"));
+            }
+        }
+        Ok(())
+    }
 }
 
 pub trait State: Send + Sync {

@@ -5,6 +5,8 @@ use cdp_event::{PartitionId, Record, Sequence, Timestamp};
 
 use crate::PortResult;
 
+const MAX_KEY_CHARS: usize = 256;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRecord {
     /// Chooses the partition, by MD5 as Kinesis does. 1 to 256 characters.
@@ -14,12 +16,22 @@ pub struct NewRecord {
     pub data: Bytes,
 }
 
+impl NewRecord {
+    /// Why no stream may take it.
+    pub fn refusal(&self) -> Option<String> {
+        let chars = self.partition_key.chars().count();
+        let is_fit = (1..=MAX_KEY_CHARS).contains(&chars);
+        (!is_fit).then(|| format!("a partition key has 1 to {MAX_KEY_CHARS} characters, not {chars}"))
+    }
+}
+
 pub trait Stream: Send + Sync {
     /// All partitions, in the order of their hash ranges.
     fn partitions(&self) -> impl Future<Output = PortResult<Vec<PartitionId>>> + Send;
 
     /// Durable once answered. The answer names each record's place, in the order given; records of one partition keep
-    /// their order. `Busy`: some may have been written; a repeat appends them again.
+    /// their order, except that those which a remote stream throttled come later. `Refused`: a partition key is outside of
+    /// its limits, and nothing was written. `Busy`: some may have been written; a repeat appends them again.
     fn append(
         &self,
         records: Vec<NewRecord>,

@@ -1,7 +1,8 @@
-//! A lake in a folder of its own, rows for its tables, and a reader that trusts the log alone.
+//! A lake in a place of its own, rows for its tables, and a reader that trusts the log alone.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use std::fs::File;
+use std::collections::BTreeMap;
+use std::fs;
 use std::iter::once;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use arrow::array::{BinaryArray, Float64Array, Int32Array, Int64Array, StringArra
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cdp_lake::layout;
+use cdp_ports::conformance::lake::LakeBench;
 use cdp_ports::{DataFile, Lake, PortResult, TableName};
 use futures::executor::block_on;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -18,8 +20,9 @@ use tempfile::TempDir;
 
 pub const DATE: &str = "2026-01-31";
 
-pub struct Bench {
-    pub folder: TempDir,
+/// `P`: the place, a folder as a rule.
+pub struct Bench<P = TempDir> {
+    pub place: P,
     pub lake: DeltaLake,
 }
 
@@ -27,20 +30,51 @@ impl Bench {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let lake = DeltaLake::open(folder.path()).expect("an empty folder becomes a lake");
-        Self { folder, lake }
+        Self { place: folder, lake }
     }
 
     /// As another process would.
     pub fn open_again(&self) -> DeltaLake {
-        DeltaLake::open(self.folder.path()).expect("a lake")
+        DeltaLake::open(self.place.path()).expect("a lake")
     }
 
+    /// The text of each commit of a table's log.
+    pub fn commits(&self, table: TableName) -> BTreeMap<u64, String> {
+        let log = fs::read_dir(self.lake.table_root(table).join("_delta_log")).expect("a log");
+        let paths = log.map(|entry| entry.expect("an entry").path());
+        let commits = paths.filter_map(|path| Some((version(path.to_str()?)?, path)));
+        commits.map(|(version, path)| (version, fs::read_to_string(path).expect("text"))).collect()
+    }
+}
+
+/// Of a commit, by the path of its file.
+pub fn version(path: &str) -> Option<u64> {
+    path.strip_suffix(".json")?.rsplit('/').next()?.parse().ok()
+}
+
+impl<P> Bench<P> {
     pub fn put(&self, table: TableName, name: &str, count: usize) -> DataFile {
         block_on(self.lake.put(table, DATE, name, &mut once(Ok(sample(table, count))))).expect("put")
     }
 
     pub fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {
         block_on(self.lake.commit(table, plan, files))
+    }
+}
+
+impl<P> LakeBench for Bench<P> {
+    type Lake = DeltaLake;
+
+    fn lake(&self) -> &DeltaLake {
+        &self.lake
+    }
+
+    fn sample(&self, table: TableName, count: usize) -> RecordBatch {
+        sample(table, count)
+    }
+
+    async fn count_rows(&self, table: TableName) -> usize {
+        read(&self.lake, table).iter().map(RecordBatch::num_rows).sum()
     }
 }
 
@@ -80,9 +114,9 @@ fn column(kind: &DataType, nullable: bool, count: usize) -> ArrayRef {
 pub fn read(lake: &DeltaLake, table: TableName) -> Vec<RecordBatch> {
     let newest = lake.newest(table).expect("a readable log");
     let batches = newest.files.iter().flat_map(|file| {
-        let path = lake.table_root(table).join(&file.path);
-        assert_eq!(path.metadata().expect("a named file is there").len(), file.bytes, "{path:?}");
-        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).expect("a file")).expect("Parquet");
+        let opened = lake.data_file(table, &file.path).expect("a named file is there");
+        assert_eq!(opened.metadata().expect("a file").len(), file.bytes, "{}", file.path);
+        let reader = ParquetRecordBatchReaderBuilder::try_new(opened).expect("Parquet");
         let rows: Vec<RecordBatch> = reader.build().expect("readable").map(|rows| rows.expect("readable")).collect();
         assert_eq!(rows.iter().map(|rows| rows.num_rows() as u64).sum::<u64>(), file.rows, "{}", file.path);
         rows

@@ -1,9 +1,9 @@
 //! Apply: each event to its one profile, in order. One conditional write for each profile that the batch touches.
 
 use bytes::Bytes;
-use cdp_event::{PartitionId, Timestamp};
+use cdp_event::{Offset, PartitionId, Timestamp};
 use cdp_identity::{BadItem, ProfileId};
-use cdp_ports::{Condition, Item, State, Transaction, Version, Write};
+use cdp_ports::{Condition, FaultKind, Item, State, Transaction, Version, Write};
 use cdp_profile::{Member, Outline};
 use hashbrown::HashMap;
 
@@ -30,6 +30,8 @@ type Group = (ProfileId, Vec<usize>);
 /// What becomes of a profile, and the version that it was read at.
 struct Next {
     outline: Outline,
+    /// The highest offset that had been applied to it before.
+    reached: Option<Offset>,
     /// What is to be written. `None`: it was all applied before.
     body: Option<Bytes>,
     read_at: Option<Version>,
@@ -65,7 +67,7 @@ impl<S: State> Apply<'_, S> {
         let writes = groups.iter().zip(&nexts).filter_map(|((profile, _), next)| write(*profile, next)).collect();
         let mut outcomes = self.state.commit_each(writes).await.into_iter();
         let mut stale = Vec::new();
-        for (group, Next { outline, body, read_at }) in groups.iter().zip(nexts) {
+        for (group, Next { outline, reached, body, read_at }) in groups.iter().zip(nexts) {
             let is_changed = body.is_some();
             let outcome = if is_changed { outcomes.next().unwrap_or(Ok(())) } else { Ok(()) };
             match outcome {
@@ -74,6 +76,10 @@ impl<S: State> Apply<'_, S> {
                     applied.insert(group.0, (version, outline));
                 }
                 Err(error) if error.is_stale() => stale.push(group.clone()),
+                Err(error) if error.kind == FaultKind::Refused => {
+                    tracing::warn!(profile = %group.0, "{} takes no more events for now: {error}", group.0);
+                    refuse(&group.1, reached, landing);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -91,18 +97,27 @@ impl<S: State> Apply<'_, S> {
             Some(item) => (Some(item.version), Member::decode(item.body)?),
             None => (None, Member::new(profile)),
         };
-        let before = member.reached(self.partition);
+        let reached = member.reached(self.partition);
         for &at in events {
             let landing = &mut landing[at];
-            landing.verdict = member.apply(self.partition, landing.event);
+            landing.verdict = Some(member.apply(self.partition, landing.event));
         }
-        let is_changed = member.reached(self.partition) != before;
+        let is_changed = member.reached(self.partition) != reached;
         let outline = Outline::from(&member);
         let body = is_changed.then(|| {
             member.forget(self.in_flight, self.now);
             member.encode()
         });
-        Ok(Next { outline, body, read_at })
+        Ok(Next { outline, reached, body, read_at })
+    }
+}
+
+/// What was not applied before is not applied now.
+fn refuse(events: &[usize], reached: Option<Offset>, landing: &mut [Landing<'_, '_>]) {
+    for &at in events {
+        if Some(landing[at].event.offset) > reached {
+            landing[at].verdict = None;
+        }
     }
 }
 

@@ -51,8 +51,9 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
         let mut files = Vec::new();
         self.put_events(landing, &mut files).await?;
         self.put_quarantine(refused, &mut files).await?;
-        let mut touched: Vec<ProfileId> = self.applied.keys().copied().collect();
+        let mut touched: Vec<ProfileId> = landing.iter().map(|landing| landing.resolved.profile).collect();
         touched.sort_unstable();
+        touched.dedup();
         let sets = self.sets_of(&touched).await?;
         self.put_identity(landing, &sets, &mut files).await?;
         self.put_profiles(landing, &sets, &mut files).await?;
@@ -64,7 +65,7 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
         landing: &[Landing<'_, '_>],
         files: &mut Vec<(TableName, DataFile)>,
     ) -> Result<(), IngestError> {
-        let accepted = landing.iter().filter(|landing| landing.verdict == Verdict::Accepted);
+        let accepted = landing.iter().filter(|landing| landing.verdict == Some(Verdict::Accepted));
         for (day, landing) in by_day(accepted, |landing| landing.arrived_at) {
             let mut batches = landing.chunks(ROWS_AT_A_TIME).map(|some| {
                 let mut rows = EventRows::sized_for(some.iter().map(|landing| landing.event));
@@ -180,9 +181,10 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
     }
 
     /// Members of persons of several profiles. All of them: another partition may have written one that this batch wrote
-    /// too, without seeing what this batch wrote to the next.
+    /// too, without seeing what this batch wrote to the next. And the profiles that took nothing of the batch.
     async fn read_members(&mut self, sets: &[&IdentitySet]) -> Result<(), IngestError> {
-        let several = sets.iter().filter(|set| set.members().len() > 1);
+        let is_known = |set: &IdentitySet| matches!(set.members(), [only] if self.applied.contains_key(only));
+        let several = sets.iter().filter(|set| !is_known(set));
         let members: Vec<ProfileId> = several.flat_map(|set| set.members()).copied().collect();
         for some in members.chunks(READ_AHEAD) {
             let keys: Vec<_> = some.iter().map(|member| member_key(*member)).collect();

@@ -18,9 +18,9 @@ use futures::executor::block_on;
 
 use super::report::{Output, Report};
 use super::source::lines;
-use super::world::BenchWorld;
 use crate::fault::Fault;
 use crate::progress;
+use adapter_machine::Machine;
 
 const BATCH: usize = 20_000;
 
@@ -127,7 +127,7 @@ impl Tape {
 async fn stitch(events: Vec<bytes::Bytes>) -> Result<Vec<(u64, ProfileId)>, Fault> {
     let folder = tempfile::tempdir()?;
     let state = FjallState::open(folder.path(), 64 << 20).map_err(Fault::unavailable)?;
-    let ingest = Ingest { state, lake: Tape::default(), clock: BenchWorld, rules: Rules::default() };
+    let ingest = Ingest { state, lake: Tape::default(), clock: Machine, rules: Rules::default() };
     let mut worker = ingest.open(PartitionId::new("bench")).await.map_err(Fault::unavailable)?;
     let bar = progress::towards(events.len() as u64, "events");
     for (at, batch) in events.chunks(BATCH).enumerate() {
@@ -145,7 +145,7 @@ async fn stitch(events: Vec<bytes::Bytes>) -> Result<Vec<(u64, ProfileId)>, Faul
 
 fn record((data, line): (&bytes::Bytes, u64)) -> Record {
     use cdp_ports::Clock;
-    Record { sequence: line.into(), arrived_at: BenchWorld.now(), partition_key: String::new(), data: data.clone() }
+    Record { sequence: line.into(), arrived_at: Machine.now(), partition_key: String::new(), data: data.clone() }
 }
 
 fn read_truth(path: &std::path::Path) -> Result<HashMap<u64, u64>, Fault> {

@@ -15,10 +15,10 @@ use super::people::{People, Person};
 use super::platform::{Counters, Platform, address_of};
 use super::report::{Output, Report};
 use super::source::lines;
-use super::world::BenchWorld;
 use crate::fault::Fault;
 use crate::path::in_a_path;
 use crate::progress;
+use adapter_machine::Machine;
 
 /// Measures profile lookups over HTTP.
 ///
@@ -74,7 +74,7 @@ impl Lookup {
     }
 
     fn send_people(&self, platform: &Platform) -> Result<(), Fault> {
-        let batches = batches(People::all(self.people, BenchWorld.now()).map(Ok), 100)?;
+        let batches = batches(People::all(self.people, Machine.now()).map(Ok), 100)?;
         send(platform.address, &platform.keys.write_key, &batches, 8, None)?;
         let waiting = progress::waiting("waiting until they are taken in");
         let taken_in = Counters::of(platform.address)?.wait_for(self.people * 2, Counters::committed);

@@ -15,9 +15,9 @@ use clap::Args;
 use super::measure::Usage;
 use super::report::{Output, Report};
 use super::source::Events;
-use super::world::BenchWorld;
 use crate::fault::Fault;
 use crate::progress;
+use adapter_machine::Machine;
 
 /// Measures parsing and Parquet alone, on one thread: no log, no profiles, no disk.
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ impl Done {
     fn take(&mut self, batch: Vec<Bytes>) -> Result<(), Fault> {
         let began = Instant::now();
         let (partition, profile) = (PartitionId::new("bench"), ProfileId::from_bytes([0; 16]));
-        let arrived_at = BenchWorld.now();
+        let arrived_at = Machine.now();
         let records: Vec<(Record, Parts)> = (self.events..)
             .zip(batch)
             .map(|(sequence, data)| Record {

@@ -16,9 +16,9 @@ use super::measure::{Usage, folder_bytes};
 use super::people::{People, Person};
 use super::report::{Output, Report};
 use super::stores::{self, StoresIngest, StoresWorker, Work};
-use super::world::BenchWorld;
 use crate::fault::Fault;
 use crate::progress;
+use adapter_machine::Machine;
 
 /// Measures memory, disk and lookups with millions of profiles.
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ impl Profiles {
         let workers = self.workers.max(1);
         let partitions: Vec<_> = (0..workers).map(|part| PartitionId::new(format!("people-{part}"))).collect();
         let work = stores::run(ingest, &partitions, |worker, part| {
-            self.work(worker, People::part(part as u64, workers, self.people, BenchWorld.now()), &bar)
+            self.work(worker, People::part(part as u64, workers, self.people, Machine.now()), &bar)
         });
         bar.finish_and_clear();
         work
@@ -94,7 +94,7 @@ impl Profiles {
         let mut work = Work::default();
         let mut sequence = 0;
         loop {
-            let arrived_at = BenchWorld.now();
+            let arrived_at = Machine.now();
             let record = |data: Bytes| {
                 sequence += 1;
                 Record { sequence: sequence.into(), arrived_at, partition_key: String::new(), data }

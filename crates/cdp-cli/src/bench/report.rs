@@ -9,9 +9,9 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::measure::Usage;
-use super::world::BenchWorld;
 use crate::fault::Fault;
 use crate::output::{Format, Rows};
+use adapter_machine::Machine;
 
 /// Where a report goes.
 #[derive(Debug, Args)]
@@ -120,7 +120,7 @@ impl Report {
             "bench": self.bench,
             "version": env!("CARGO_PKG_VERSION"),
             "build": if cfg!(debug_assertions) { "debug" } else { "release" },
-            "date": BenchWorld.now().to_string(),
+            "date": Machine.now().to_string(),
             "machine": {
                 "os": std::env::consts::OS,
                 "architecture": std::env::consts::ARCH,

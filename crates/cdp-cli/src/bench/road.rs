@@ -18,9 +18,9 @@ use super::measure::{Usage, thread_cpu_time};
 use super::report::{Output, Report};
 use super::source::Events;
 use super::stores::{self, StoresWorker, Work, joined};
-use super::world::BenchWorld;
 use crate::fault::Fault;
 use crate::progress;
+use adapter_machine::Machine;
 
 /// Measures the road from the log to the tables, stage by stage.
 #[derive(Debug, Args)]
@@ -151,7 +151,7 @@ impl Road {
 fn append(log: &EmbeddedLog, events: &[Bytes]) -> Result<(), Fault> {
     let records: Vec<NewRecord> = events.iter().map(record).collect();
     loop {
-        match block_on(log.append(records.clone(), BenchWorld.now())) {
+        match block_on(log.append(records.clone(), Machine.now())) {
             Ok(_) => return Ok(()),
             Err(error) if error.kind == FaultKind::Busy => thread::sleep(Duration::from_millis(5)),
             Err(error) => return Err(Fault::unavailable(error)),

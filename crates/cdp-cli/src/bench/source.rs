@@ -10,8 +10,8 @@ use clap::Args;
 
 use super::people::People;
 use super::report::Report;
-use super::world::BenchWorld;
 use crate::fault::Fault;
+use adapter_machine::Machine;
 
 /// What is sent.
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ impl Events {
     pub fn each(&self) -> Result<Box<dyn Iterator<Item = io::Result<Bytes>> + Send>, Fault> {
         Ok(match &self.events {
             Some(file) => Box::new(each_line(file)?),
-            None => Box::new(People::all(self.people, BenchWorld.now()).map(Ok)),
+            None => Box::new(People::all(self.people, Machine.now()).map(Ok)),
         })
     }
 

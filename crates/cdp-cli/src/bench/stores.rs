@@ -16,11 +16,11 @@ use futures::executor::block_on;
 
 use super::measure::thread_cpu_time;
 use super::report::Report;
-use super::world::BenchWorld;
 use crate::fault::Fault;
+use adapter_machine::Machine;
 
-pub type StoresIngest = Ingest<FjallState, DeltaLake, BenchWorld>;
-pub type StoresWorker<'i> = PartitionIngest<'i, FjallState, DeltaLake, BenchWorld>;
+pub type StoresIngest = Ingest<FjallState, DeltaLake, Machine>;
+pub type StoresWorker<'i> = PartitionIngest<'i, FjallState, DeltaLake, Machine>;
 
 /// As `cdp up` does.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -31,7 +31,7 @@ pub fn open(dir: &Path) -> Result<StoresIngest, Fault> {
     Ok(Ingest {
         state: FjallState::open(dir.join("state"), cdp_local::SERVING_BYTES).map_err(Fault::unavailable)?,
         lake: DeltaLake::open(&dir.join("lake")).map_err(Fault::unavailable)?,
-        clock: BenchWorld,
+        clock: Machine,
         rules: Rules::default(),
     })
 }

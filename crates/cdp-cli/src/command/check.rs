@@ -1,3 +1,4 @@
+use cdp_deployment::ConfigError;
 use cdp_local::{Deployment, DeploymentError};
 use clap::Args;
 use serde_json::Value;
@@ -19,7 +20,7 @@ pub struct Check {
 impl Check {
     pub fn run(self) -> Result<(), Fault> {
         let deployment = Deployment::open(&self.at.dir).map_err(unsound)?;
-        let settings = &deployment.settings;
+        let settings = &deployment.config.settings;
         let mut rows = Rows::new(&["what", "name", "setting"]);
         let mut told = |what: &str, name: &str, setting: String| {
             rows.push([what, name, &setting].map(Value::from));
@@ -33,8 +34,8 @@ impl Check {
             let mapping = if source.mapping.is_some() { "mapped columns" } else { "Segment-shaped rows" };
             told("drop source", name, mapping.to_owned());
         }
-        told("identity rules", deployment.rules.version().as_str(), String::new());
-        for token in &deployment.secrets.api_tokens {
+        told("identity rules", deployment.config.rules.version().as_str(), String::new());
+        for token in &deployment.config.secrets.api_tokens {
             let scopes = token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
             told("token", &token.name, format!("{scopes}; {} requests/s", token.requests_per_second));
         }
@@ -45,10 +46,12 @@ impl Check {
 /// Where there is nothing to check, the command is wrong; where there is, the answer is no.
 fn unsound(error: DeploymentError) -> Fault {
     match error {
-        DeploymentError::NoDeployment(_) | DeploymentError::Io { .. } => error.into(),
-        DeploymentError::Syntax { .. }
-        | DeploymentError::Setting { .. }
-        | DeploymentError::OpenSecrets(_)
+        DeploymentError::NoDeployment(_)
+        | DeploymentError::Io { .. }
+        | DeploymentError::Config(ConfigError::Io { .. }) => error.into(),
+        DeploymentError::Config(
+            ConfigError::Syntax { .. } | ConfigError::Setting { .. } | ConfigError::OpenSecrets(_),
+        )
         | DeploymentError::AlreadyThere(_)
         | DeploymentError::InUse { .. }
         | DeploymentError::Locked(_) => Fault::no(error),

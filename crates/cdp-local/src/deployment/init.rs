@@ -5,10 +5,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::secrets::USUAL_REQUESTS_PER_SECOND;
-use super::{DeploymentError, SECRETS_FILE, SETTINGS_FILE};
+use cdp_deployment::{SECRETS_FILE, SETTINGS_FILE, TEMPLATE, USUAL_REQUESTS_PER_SECOND};
 
-pub(super) const TEMPLATE: &str = include_str!("template.toml");
+use super::DeploymentError;
 
 /// What the template names its sources.
 const API_SOURCE: &str = "web";
@@ -77,6 +76,8 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), DeploymentError> 
 
 #[cfg(test)]
 mod tests {
+    use cdp_deployment::{Config, ConfigError};
+
     use super::*;
     use crate::Deployment;
 
@@ -85,10 +86,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let created = init(dir.path()).expect("an empty folder");
         let deployment = Deployment::open(dir.path()).expect("sound");
-        assert_eq!(deployment.secrets.write_keys["web"].expose(), created.write_key);
-        assert_eq!(deployment.secrets.admin_token().map(|token| token.expose()), Some(created.api_token.as_str()));
-        assert!(deployment.settings.drops.contains_key(&created.drop_source));
-        assert_eq!(deployment.settings.stream.name, created.stream);
+        let Config { settings, secrets, .. } = &deployment.config;
+        assert_eq!(secrets.write_keys["web"].expose(), created.write_key);
+        assert_eq!(secrets.admin_token().map(|token| token.expose()), Some(created.api_token.as_str()));
+        assert!(settings.drops.contains_key(&created.drop_source));
+        assert_eq!(settings.stream.name, created.stream);
     }
 
     #[test]
@@ -107,7 +109,8 @@ mod tests {
         init(dir.path()).expect("an empty folder");
         let path = dir.path().join(SECRETS_FILE);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("allowed");
-        assert!(matches!(Deployment::open(dir.path()), Err(DeploymentError::OpenSecrets(_))));
+        let opened = Deployment::open(dir.path());
+        assert!(matches!(opened, Err(DeploymentError::Config(ConfigError::OpenSecrets(_)))));
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl DropWatcher<'_> {
         let mut watch = Watch::new(SETTLE);
         let mut backoff = Backoff::default();
         while !self.stop.is_asked() {
-            for (name, settings) in &self.platform.deployment.settings.drops {
+            for (name, settings) in &self.platform.deployment.config.settings.drops {
                 self.look_into(DropSource { name, settings }, &mut watch, &mut backoff)?;
             }
             self.stop.sleep(LOOK_AGAIN);

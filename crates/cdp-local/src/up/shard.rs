@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use cdp_app::{IngestError, PartitionIngest};
+use cdp_deployment::IngestLimits;
 use cdp_event::{PartitionId, Record, Sequence};
 use cdp_ports::{Chance, Clock, Lake, State, Stream};
 use futures::executor::block_on;
 
 use super::fate::{Backoff, Fate};
 use super::signals::{Bell, Stop};
-use crate::deployment::IngestLimits;
 use crate::platform::Platform;
 
 /// How long a record may lie in the log before the worker looks again.
@@ -64,7 +64,7 @@ impl ShardWorker<'_> {
         batch: &[Record],
     ) -> Result<(), IngestError> {
         let started = Instant::now();
-        let report = block_on(worker.take_records(batch, &self.platform.deployment.settings.stream.name))?;
+        let report = block_on(worker.take_records(batch, &self.platform.deployment.config.settings.stream.name))?;
         self.landed.ring();
         let took_ms = started.elapsed().as_millis() as u64;
         super::measure::batch(&self.shard, &report, started.elapsed());

@@ -29,7 +29,7 @@ impl LogTrimmer<'_> {
 
     fn trim(&self) -> Result<(), IngestError> {
         let Platform { ingest, log, deployment, .. } = self.platform;
-        let hours = i64::from(deployment.settings.retention.stream_hours);
+        let hours = i64::from(deployment.config.settings.retention.stream_hours);
         let older_than = ingest.clock.now().plus_ms(-hours * HOUR_MS);
         let shards = block_on(log.partitions())?;
         let checkpoints = block_on(Checkpoints::load(&ingest.state))?;

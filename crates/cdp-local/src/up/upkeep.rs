@@ -1,19 +1,19 @@
-//! Upkeep: many small files of a table become few large ones, and files that nothing names any more are deleted. On a
-//! thread of its own, because a long rewrite must not make fresh rows wait; the lake lets both write to one log.
+//! Upkeep, on a thread of its own, because a long rewrite must not make fresh rows wait.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cdp_app::{CommitError, waiting_files};
-use cdp_ports::{Clock, Lake, PortResult, TableName};
+use adapter_delta::DeltaLake;
+use adapter_fjall::FjallState;
+use cdp_app::{CommitError, Upkeep};
+use cdp_ports::{Clock, PortResult, TableName};
 use futures::executor::block_on;
 
 use super::signals::Stop;
 use crate::platform::Platform;
 
 const COMPACT_EVERY: Duration = Duration::from_secs(60);
-const COMPACT_TO_BYTES: u64 = 128 << 20;
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
-const HOUR_MS: i64 = 3_600_000;
 
 pub struct TableKeeper<'p> {
     pub platform: &'p Platform,
@@ -42,33 +42,25 @@ impl TableKeeper<'_> {
     }
 
     fn compact(&self, table: TableName) -> PortResult<()> {
-        while !self.stop.is_asked() {
-            match block_on(self.platform.ingest.lake.compact(table, COMPACT_TO_BYTES)) {
-                Ok(Some(done)) => tracing::info!(
-                    table = table.as_str(),
-                    files_removed = done.files_removed,
-                    files_added = done.files_added,
-                    rows = done.rows,
-                    "{} files of {table} became {}",
-                    done.files_removed,
-                    done.files_added
-                ),
-                Ok(None) => break,
-                // The table is another one now: what is left to do there is found again.
-                Err(error) if error.is_stale() => {}
-                Err(error) => return Err(error),
-            }
+        let done = block_on(self.upkeep(table).compact(|| !self.stop.is_asked()))?;
+        if done.files_removed > 0 {
+            tracing::info!(
+                table = table.as_str(),
+                files_removed = done.files_removed,
+                files_added = done.files_added,
+                rows = done.rows,
+                "{} files of {table} became {}",
+                done.files_removed,
+                done.files_added
+            );
         }
         Ok(())
     }
 
-    /// What lost races and compactions left behind goes once no query can need it any more.
     fn sweep(&self, table: TableName) -> Result<(), CommitError> {
         let Platform { ingest, deployment, .. } = self.platform;
-        let hours = i64::from(deployment.settings.retention.orphans_hours.max(1));
-        let before = ingest.clock.now().plus_ms(-hours * HOUR_MS);
-        let waiting = block_on(waiting_files(&ingest.state, table))?;
-        let removed = block_on(ingest.lake.sweep(table, &waiting, before))?;
+        let before = deployment.config.settings.retention.orphans_before(ingest.clock.now());
+        let removed = block_on(self.upkeep(table).sweep(before))?;
         if removed > 0 {
             tracing::info!(
                 table = table.as_str(),
@@ -77,5 +69,10 @@ impl TableKeeper<'_> {
             );
         }
         Ok(())
+    }
+
+    fn upkeep(&self, table: TableName) -> Upkeep<'_, Arc<FjallState>, Arc<DeltaLake>> {
+        let Platform { ingest, .. } = self.platform;
+        Upkeep { state: &ingest.state, lake: &ingest.lake, table }
     }
 }

@@ -8,11 +8,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use cdp_drops::{DropSettings, SettingsError};
+use cdp_event::Timestamp;
 use serde::Deserialize;
 
 pub use identity::IdentitySettings;
 
-use super::{DeploymentError, SETTINGS_FILE, is_name, parse};
+use crate::{ConfigError, SETTINGS_FILE, is_name, parse, read_text};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,14 +98,28 @@ impl Default for RetentionSettings {
     }
 }
 
+const HOUR_MS: i64 = 3_600_000;
+
+impl RetentionSettings {
+    /// Files that nothing names go when they are older than this.
+    pub fn orphans_before(&self, now: Timestamp) -> Timestamp {
+        now.plus_ms(-i64::from(self.orphans_hours.max(1)) * HOUR_MS)
+    }
+}
+
 impl Settings {
-    pub(super) fn read(path: &Path) -> Result<Self, DeploymentError> {
-        let settings: Self = parse(path)?;
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&read_text(path)?)
+    }
+
+    /// `text`: of a `cdp.toml`.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let settings: Self = parse(SETTINGS_FILE, text)?;
         settings.check()?;
         Ok(settings)
     }
 
-    fn check(&self) -> Result<(), DeploymentError> {
+    fn check(&self) -> Result<(), ConfigError> {
         if !is_name(&self.stream.name) {
             return Err(bad_name("stream.name", &self.stream.name));
         }
@@ -158,18 +173,18 @@ impl Settings {
     }
 }
 
-pub(super) fn fault(key: impl Into<String>, problem: String, remedy: impl Into<String>) -> DeploymentError {
-    DeploymentError::Setting { file: SETTINGS_FILE, key: key.into(), problem, remedy: remedy.into() }
+pub(super) fn fault(key: impl Into<String>, problem: String, remedy: impl Into<String>) -> ConfigError {
+    ConfigError::Setting { file: SETTINGS_FILE, key: key.into(), problem, remedy: remedy.into() }
 }
 
-fn bad_name(key: &str, name: &str) -> DeploymentError {
+fn bad_name(key: &str, name: &str) -> ConfigError {
     fault(key, format!("{name:?} is no name"), "use 1 to 64 of a-z, 0-9, `_` and `-`")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deployment::init::TEMPLATE;
+    use crate::TEMPLATE;
 
     #[test]
     fn wrong_settings_are_told_by_key_and_remedy() {
@@ -200,7 +215,7 @@ mod tests {
         assert!(text.contains("unknown field `shard`") && text.contains("line"), "{text}");
     }
 
-    fn check(text: &str) -> Result<(), DeploymentError> {
+    fn check(text: &str) -> Result<(), ConfigError> {
         toml::from_str::<Settings>(text).expect("the syntax is fine").check()
     }
 }

@@ -8,7 +8,7 @@ use cdp_api::Secret;
 use cdp_api::profiles::Scope;
 use serde::Deserialize;
 
-use super::{DeploymentError, SECRETS_FILE, Settings, parse};
+use crate::{ConfigError, SECRETS_FILE, Settings, parse, read_text};
 
 const MIN_TOKEN_CHARS: usize = 16;
 /// Of a token that names none. No person's page asks as often, and one caller's loop leaves State to the others.
@@ -53,9 +53,15 @@ struct TokenFile {
 }
 
 impl Secrets {
-    pub(super) fn read(path: &Path) -> Result<Self, DeploymentError> {
+    /// A file that others may read is no secret, and is refused.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
         refuse_if_open(path)?;
-        let SecretsFile { write_keys, api_tokens, access_keys } = parse(path)?;
+        Self::parse(&read_text(path)?)
+    }
+
+    /// `text`: of a `secrets.toml`, wherever it is kept.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let SecretsFile { write_keys, api_tokens, access_keys } = parse(SECRETS_FILE, text)?;
         let api_tokens = api_tokens.into_iter().map(|(name, file)| ApiToken::read(name, file));
         let api_tokens = api_tokens.collect::<Result<_, _>>()?;
         let hidden = |texts: BTreeMap<String, String>| texts.into_iter().map(|(k, v)| (k, Secret::new(v))).collect();
@@ -63,7 +69,7 @@ impl Secrets {
     }
 
     /// Each API source has its key, and no key is left over.
-    pub(super) fn match_sources(&self, settings: &Settings) -> Result<(), DeploymentError> {
+    pub(crate) fn match_sources(&self, settings: &Settings) -> Result<(), ConfigError> {
         if let Some(name) = settings.api.keys().find(|name| !self.write_keys.contains_key(*name)) {
             let problem = "it is missing".to_owned();
             return Err(fault(
@@ -97,7 +103,7 @@ impl Secrets {
 }
 
 impl ApiToken {
-    fn read(name: String, file: TokenFile) -> Result<Self, DeploymentError> {
+    fn read(name: String, file: TokenFile) -> Result<Self, ConfigError> {
         let key = |field: &str| format!("api_tokens.{name}.{field}");
         let TokenFile { token, scopes, requests_per_second } = file;
         let scopes = scopes.iter().map(|scope| scope.parse()).collect::<Result<Vec<Scope>, _>>().map_err(|error| {
@@ -118,15 +124,15 @@ impl ApiToken {
     }
 }
 
-fn fault(key: String, problem: String, remedy: String) -> DeploymentError {
-    DeploymentError::Setting { file: SECRETS_FILE, key, problem, remedy }
+fn fault(key: String, problem: String, remedy: String) -> ConfigError {
+    ConfigError::Setting { file: SECRETS_FILE, key, problem, remedy }
 }
 
-fn refuse_if_open(path: &Path) -> Result<(), DeploymentError> {
+fn refuse_if_open(path: &Path) -> Result<(), ConfigError> {
     use std::os::unix::fs::PermissionsExt;
-    let metadata = std::fs::metadata(path).map_err(|source| DeploymentError::Io { path: path.to_owned(), source })?;
+    let metadata = std::fs::metadata(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
     let others_may_read = metadata.permissions().mode() & 0o077 != 0;
-    if others_may_read { Err(DeploymentError::OpenSecrets(path.to_owned())) } else { Ok(()) }
+    if others_may_read { Err(ConfigError::OpenSecrets(path.to_owned())) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -136,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str) -> Result<Secrets, DeploymentError> {
+    fn read(text: &str) -> Result<Secrets, ConfigError> {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join(SECRETS_FILE);
         fs::write(&path, text).expect("written");

@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use cdp_event::Timestamp;
+
+use crate::place::unix_ms;
 
 /// Ends the names of files that are being written. A crash leaves them behind; the sweep takes them away.
 pub(crate) const UNFINISHED: &str = "tmp";
@@ -36,6 +37,10 @@ impl NewFile {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let staged = folder.join(format!(".{name}.{unique}.{UNFINISHED}"));
         Ok(Self { file: File::create(&staged)?, staged, path: path.to_owned() })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Answers how many bytes there are.
@@ -75,24 +80,6 @@ pub(crate) fn write<'a>(path: &Path, parts: impl Iterator<Item = &'a [u8]>, exis
     file.publish(existing).map(drop)
 }
 
-/// Files in `folder` that were last written before `before`, by name.
-pub(crate) fn older_than(folder: &Path, before: Timestamp) -> io::Result<Vec<String>> {
-    let mut found = Vec::new();
-    for (name, is_folder) in entries(folder)? {
-        if is_folder {
-            continue;
-        }
-        match written_at(&folder.join(&name)) {
-            Ok(written) if written < before => found.push(name),
-            Ok(_) => {}
-            // Somebody else took it away.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(found)
-}
-
 /// Names in `folder`, and whether each is a folder. None where there is no folder.
 pub(crate) fn entries(folder: &Path) -> io::Result<Vec<(String, bool)>> {
     let entries = match fs::read_dir(folder) {
@@ -116,18 +103,13 @@ pub(crate) fn remove(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The time that files and log entries are stamped with. Decides nothing: that is the caller's clock's part.
-pub(crate) fn now_ms() -> i64 {
-    unix_ms(SystemTime::now())
-}
-
-fn written_at(path: &Path) -> io::Result<Timestamp> {
-    Ok(Timestamp::from_ms(unix_ms(fs::metadata(path)?.modified()?)))
-}
-
-fn unix_ms(moment: SystemTime) -> i64 {
-    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+/// When a file was last written. `None`: somebody took it away.
+pub(crate) fn written_at(path: &Path) -> io::Result<Option<Timestamp>> {
+    match fs::metadata(path).and_then(|file| file.modified()) {
+        Ok(modified) => Ok(Some(Timestamp::from_ms(unix_ms(modified)))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// A folder is an entry of its parent: it lasts when the parent is on the disk too.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use cdp_identity::{BadRules, Caps, Limit, NamespaceRule, Rules};
 use serde::Deserialize;
 
-use super::super::DeploymentError;
 use super::fault;
+use crate::ConfigError;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +37,7 @@ struct LimitSettings {
 }
 
 impl IdentitySettings {
-    pub fn rules(&self) -> Result<Rules, DeploymentError> {
+    pub fn rules(&self) -> Result<Rules, ConfigError> {
         let namespaces = self.namespaces.iter().map(namespace_rule).collect::<Result<_, _>>()?;
         let others = limit("identity.others", self.others.limit, self.others.period_days)?;
         let (values, patterns) = (self.blocked_values.clone(), self.blocked_patterns.clone());
@@ -51,7 +51,7 @@ impl IdentitySettings {
     }
 }
 
-fn namespace_rule(settings: &NamespaceSettings) -> Result<NamespaceRule, DeploymentError> {
+fn namespace_rule(settings: &NamespaceSettings) -> Result<NamespaceRule, ConfigError> {
     let key = format!("identity.namespaces.{}", settings.name);
     let namespace = settings.name.parse().map_err(|error: cdp_event::NotANamespace| {
         fault(&key, error.to_string(), "use a name such as `email` or `crm_id`")
@@ -59,7 +59,7 @@ fn namespace_rule(settings: &NamespaceSettings) -> Result<NamespaceRule, Deploym
     Ok(NamespaceRule { namespace, limit: limit(&key, settings.limit, settings.period_days)?, unique: settings.unique })
 }
 
-fn limit(key: &str, values: usize, period_days: Option<u32>) -> Result<Limit, DeploymentError> {
+fn limit(key: &str, values: usize, period_days: Option<u32>) -> Result<Limit, ConfigError> {
     if values == 0 {
         return Err(fault(format!("{key}.limit"), "0 values".to_owned(), "allow at least 1, or block the values"));
     }
@@ -73,8 +73,7 @@ fn limit(key: &str, values: usize, period_days: Option<u32>) -> Result<Limit, De
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deployment::Settings;
-    use crate::deployment::init::TEMPLATE;
+    use crate::{Settings, TEMPLATE};
 
     #[test]
     fn a_new_deployment_has_the_default_rules() {

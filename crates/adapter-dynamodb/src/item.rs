@@ -1,0 +1,79 @@
+//! How an item stands in the table.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use bytes::Bytes;
+use cdp_ports::{FaultKind, Item, Key, PortError, PortResult, Version};
+
+pub const PARTITION: &str = "partition";
+pub const SORT: &str = "sort";
+pub const VERSION: &str = "version";
+pub const BODY: &str = "body";
+
+pub(crate) type Attributes = HashMap<String, AttributeValue>;
+
+pub(crate) fn key(key: &Key) -> Attributes {
+    key_of(&key.partition, &key.sort)
+}
+
+pub(crate) fn key_of(partition: &str, sort: &str) -> Attributes {
+    Attributes::from([(PARTITION.to_owned(), text(partition)), (SORT.to_owned(), text(sort))])
+}
+
+pub(crate) fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+pub(crate) fn number(version: Version) -> AttributeValue {
+    AttributeValue::N(version.to_string())
+}
+
+pub(crate) fn blob(body: &Bytes) -> AttributeValue {
+    AttributeValue::B(Blob::new(body.as_ref()))
+}
+
+/// `Broken` for what this adapter does not write.
+pub(crate) fn read(mut attributes: Attributes) -> PortResult<Item> {
+    let partition = attributes.remove(PARTITION).and_then(|value| into_text(value).ok());
+    let sort = attributes.remove(SORT).and_then(|value| into_text(value).ok());
+    let version = attributes.get(VERSION).and_then(|value| value.as_n().ok()?.parse().ok());
+    let body = match attributes.remove(BODY) {
+        Some(AttributeValue::B(body)) => Some(Bytes::from(body.into_inner())),
+        _ => None,
+    };
+    match (partition, sort, version, body) {
+        (Some(partition), Some(sort), Some(version), Some(body)) => {
+            Ok(Item { key: Key { partition, sort }, version, body })
+        }
+        (partition, sort, ..) => {
+            let item = format!("{}/{}", partition.unwrap_or_default(), sort.unwrap_or_default());
+            let why = "it has no version or no body: was it written by something else? Restore the table from a backup";
+            Err(PortError::because(FaultKind::Broken, format!("read the item {item}"), why))
+        }
+    }
+}
+
+fn into_text(value: AttributeValue) -> Result<String, AttributeValue> {
+    match value {
+        AttributeValue::S(text) => Ok(text),
+        other => Err(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_that_something_else_wrote_is_told_by_its_key() {
+        let mut attributes = key_of("profile/p", "member");
+        attributes.insert(VERSION.to_owned(), number(3));
+        let error = read(attributes.clone()).expect_err("no body").to_string();
+        assert!(error.starts_with("read the item profile/p/member: Broken"), "{error}");
+        attributes.insert(BODY.to_owned(), blob(&Bytes::from_static(b"")));
+        let item = read(attributes).expect("whole");
+        assert_eq!((item.version, item.body.len()), (3, 0));
+    }
+}

@@ -1,0 +1,140 @@
+//! PutRecords, until each record has its place. The service takes some records of a request and throttles others; those go
+//! again, so among the records of one shard they come later than they stood.
+
+use std::time::Duration;
+
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
+use cdp_aws::fault;
+use cdp_event::{PartitionId, Sequence};
+use cdp_ports::{FaultKind, NewRecord, PortError, PortResult};
+
+use crate::KinesisStream;
+
+/// What PutRecords takes.
+const MOST_RECORDS: usize = 500;
+const MOST_BYTES: usize = 5 << 20;
+const TRIES: u32 = 6;
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+type Place = (PartitionId, Sequence);
+
+impl KinesisStream {
+    pub(crate) async fn append_all(&self, records: &[NewRecord]) -> PortResult<Vec<Place>> {
+        if let Some(why) = records.iter().find_map(NewRecord::refusal) {
+            return Err(PortError::because(FaultKind::Refused, self.appending(records.len()), why));
+        }
+        let mut places = Vec::with_capacity(records.len());
+        for some in requests(records) {
+            places.extend(self.append_some(some).await?);
+        }
+        Ok(places)
+    }
+
+    /// What one request takes.
+    async fn append_some(&self, records: &[NewRecord]) -> PortResult<Vec<Place>> {
+        let mut places: Vec<Option<Place>> = vec![None; records.len()];
+        let mut left: Vec<usize> = (0..records.len()).collect();
+        let mut refused = String::new();
+        for tried in 0..TRIES {
+            if tried > 0 {
+                tokio::time::sleep(FIRST_WAIT * (1 << (tried - 1))).await;
+            }
+            let answers = self.put(left.iter().map(|at| &records[*at])).await?;
+            let mut throttled = Vec::new();
+            for (at, answer) in left.into_iter().zip(answers) {
+                match place_of(&answer) {
+                    Some(place) => places[at] = Some(place),
+                    None => {
+                        refused = format!(
+                            "{}: {}",
+                            answer.error_code().unwrap_or_default(),
+                            answer.error_message().unwrap_or_default()
+                        );
+                        throttled.push(at);
+                    }
+                }
+            }
+            left = throttled;
+            if left.is_empty() {
+                return Ok(places.into_iter().flatten().collect());
+            }
+        }
+        let why = format!("{} were not taken, the last for {refused}; give the stream more shards", left.len());
+        Err(PortError {
+            retry_after: Some(Duration::from_secs(1)),
+            ..PortError::because(FaultKind::Busy, self.appending(records.len()), why)
+        })
+    }
+
+    async fn put(&self, records: impl Iterator<Item = &NewRecord>) -> PortResult<Vec<PutRecordsResultEntry>> {
+        let entries = records.map(entry).collect::<Result<Vec<_>, _>>();
+        let entries = entries.map_err(|error| PortError::because(FaultKind::Refused, self.appending(1), error))?;
+        let count = entries.len();
+        let sent = self.client.put_records().stream_name(&self.name).set_records(Some(entries)).send().await;
+        let answers = sent.map_err(|error| fault(self.appending(count), error))?.records;
+        if answers.len() != count {
+            let why = format!("{} answers came for {count} records", answers.len());
+            return Err(PortError::because(FaultKind::Busy, self.appending(count), why));
+        }
+        Ok(answers)
+    }
+
+    fn appending(&self, count: usize) -> String {
+        format!("append {count} records to the stream {}", self.name)
+    }
+}
+
+fn entry(record: &NewRecord) -> Result<PutRecordsRequestEntry, aws_sdk_kinesis::error::BuildError> {
+    PutRecordsRequestEntry::builder()
+        .partition_key(&record.partition_key)
+        .set_explicit_hash_key(record.explicit_hash_key.map(|hash| hash.to_string()))
+        .data(Blob::new(record.data.as_ref()))
+        .build()
+}
+
+fn place_of(answer: &PutRecordsResultEntry) -> Option<Place> {
+    let sequence = answer.sequence_number()?.parse().ok()?;
+    Some((PartitionId::new(answer.shard_id()?), sequence))
+}
+
+/// As many records as one request takes, in their order.
+fn requests(records: &[NewRecord]) -> impl Iterator<Item = &[NewRecord]> {
+    let (mut count, mut bytes) = (0, 0);
+    records.chunk_by(move |record, next| {
+        count += 1;
+        bytes += size(record);
+        let goes_on = count < MOST_RECORDS && bytes + size(next) <= MOST_BYTES;
+        if !goes_on {
+            (count, bytes) = (0, 0);
+        }
+        goes_on
+    })
+}
+
+fn size(record: &NewRecord) -> usize {
+    record.data.len() + record.partition_key.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn requests_are_as_large_as_the_service_takes() {
+        for (count, bytes, expected) in [
+            (0, 10, vec![]),
+            (1, 10, vec![1]),
+            (500, 10, vec![500]),
+            (1001, 10, vec![500, 500, 1]),
+            (12, 1 << 20, vec![4, 4, 4]),
+        ] {
+            let data = Bytes::from(vec![b'x'; bytes]);
+            let record = NewRecord { partition_key: "k".into(), explicit_hash_key: None, data };
+            let records = vec![record; count];
+            assert_eq!(requests(&records).map(<[_]>::len).collect::<Vec<_>>(), expected, "{count} of {bytes}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A service's error as a fault of a port. Codes are those of the services' API references.
+
+use std::error::Error;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use cdp_ports::{FaultKind, PortError};
+
+/// An error that a service may answer with.
+pub trait Faulty: Error + ProvideErrorMetadata + Send + Sync + 'static {}
+
+impl<E: Error + ProvideErrorMetadata + Send + Sync + 'static> Faulty for E {}
+
+/// `action`: what was being done, to what.
+pub fn fault<E: Faulty>(action: impl Into<String>, error: SdkError<E, HttpResponse>) -> PortError {
+    let kind = kind_of(&error);
+    PortError::because(kind, action, DisplayErrorContext(error).to_string())
+}
+
+fn kind_of<E: Faulty>(error: &SdkError<E, HttpResponse>) -> FaultKind {
+    match error {
+        SdkError::ServiceError(answer) => {
+            of_code(answer.err().code().unwrap_or_default(), answer.raw().status().as_u16())
+        }
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => FaultKind::Busy,
+        SdkError::DispatchFailure(failure) if failure.is_timeout() || failure.is_io() => FaultKind::Busy,
+        // No credentials, or a setting that no request can be made of.
+        _ => FaultKind::Broken,
+    }
+}
+
+fn of_code(code: &str, status: u16) -> FaultKind {
+    match code {
+        "ConditionalCheckFailedException" | "PreconditionFailed" => FaultKind::Stale,
+        "ResourceNotFoundException" | "NoSuchKey" | "NoSuchBucket" => FaultKind::Missing,
+        "ThrottlingException"
+        | "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded"
+        | "LimitExceededException"
+        | "KMSThrottlingException"
+        | "SlowDown"
+        | "TransactionConflictException"
+        | "TransactionInProgressException"
+        | "ReplicatedWriteConflictException"
+        | "ResourceInUseException"
+        | "ExpiredIteratorException" => FaultKind::Busy,
+        _ if status == 429 || status >= 500 => FaultKind::Busy,
+        _ => FaultKind::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_is_a_next_step() {
+        for (code, status, expected) in [
+            ("ConditionalCheckFailedException", 400, FaultKind::Stale),
+            ("ProvisionedThroughputExceededException", 400, FaultKind::Busy),
+            ("TransactionConflictException", 400, FaultKind::Busy),
+            ("InternalServerError", 500, FaultKind::Busy),
+            ("", 503, FaultKind::Busy),
+            ("", 429, FaultKind::Busy),
+            ("ResourceNotFoundException", 400, FaultKind::Missing),
+            ("AccessDeniedException", 400, FaultKind::Refused),
+            ("ValidationException", 400, FaultKind::Refused),
+        ] {
+            assert_eq!(of_code(code, status), expected, "{code} {status}");
+        }
+    }
+}

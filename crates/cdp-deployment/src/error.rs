@@ -1,0 +1,16 @@
+//! What can be wrong with what a deployment is told.
+
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{}: {source}; the user who runs cdp has to be able to read it", .path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{file}: {source}")]
+    Syntax { file: &'static str, source: Box<toml::de::Error> },
+    #[error("{file}: {key}: {problem}; {remedy}")]
+    Setting { file: &'static str, key: String, problem: String, remedy: String },
+    #[error("{} may be read by others; run `chmod 600 {}`", .0.display(), .0.display())]
+    OpenSecrets(PathBuf),
+}

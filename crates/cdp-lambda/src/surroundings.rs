@@ -1,0 +1,91 @@
+//! What a function finds around it.
+
+use std::path::PathBuf;
+
+use adapter_delta::{DeltaError, DeltaLake, S3Bucket};
+use adapter_dynamodb::DynamoState;
+use adapter_kinesis::KinesisStream;
+use aws_config::{BehaviorVersion, SdkConfig};
+use cdp_aws::fault;
+use cdp_deployment::{Config, ConfigError, SETTINGS_FILE, Secrets, Settings};
+use cdp_ports::PortError;
+
+use crate::{Unset, Vars};
+
+pub struct Surroundings {
+    vars: Vars,
+    aws: SdkConfig,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Unset(#[from] Unset),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error("CDP_LAKE is {0:?}; deploy the function by the stack, which sets s3://BUCKET")]
+    NotALake(String),
+    #[error("there are no AWS credentials, or no region; run this as a function, or with an AWS profile")]
+    NoAccount,
+    #[error("the secret {0} holds no text; put the deployment's secrets.toml into it")]
+    NoSecret(String),
+    #[error("the lake can't be opened: {0}")]
+    Lake(#[from] DeltaError),
+}
+
+impl Surroundings {
+    /// `vars`: of this process, read in `main`.
+    pub async fn of(vars: Vars) -> Self {
+        Self { vars, aws: aws_config::load_defaults(BehaviorVersion::latest()).await }
+    }
+
+    /// `cdp.toml`, packed beside the function's binary.
+    pub fn settings(&self) -> Result<Settings, StartError> {
+        Ok(Settings::read(&PathBuf::from(self.vars.get("LAMBDA_TASK_ROOT")?).join(SETTINGS_FILE))?)
+    }
+
+    /// Settings, with what Secrets Manager keeps.
+    pub async fn config(&self) -> Result<Config, StartError> {
+        Ok(Config::of(self.settings()?, self.secrets().await?)?)
+    }
+
+    async fn secrets(&self) -> Result<Secrets, StartError> {
+        let secret = self.vars.get("CDP_SECRETS")?;
+        let client = aws_sdk_secretsmanager::Client::new(&self.aws);
+        let answer = client.get_secret_value().secret_id(secret).send().await;
+        let answer = answer.map_err(|error| fault(format!("read the secret {secret}"), error))?;
+        let text = answer.secret_string().ok_or_else(|| StartError::NoSecret(secret.to_owned()))?;
+        Ok(Secrets::parse(text)?)
+    }
+
+    pub fn state(&self) -> Result<DynamoState, StartError> {
+        Ok(DynamoState::new(&self.aws, self.vars.get("CDP_STATE_TABLE")?))
+    }
+
+    /// Makes the tables that are not there.
+    pub fn lake(&self) -> Result<DeltaLake, StartError> {
+        Ok(DeltaLake::open_bucket(self.bucket()?.bucket()?)?)
+    }
+
+    fn bucket(&self) -> Result<S3Bucket, StartError> {
+        let place = self.vars.get("CDP_LAKE")?;
+        let path = place.strip_prefix("s3://").ok_or_else(|| StartError::NotALake(place.to_owned()))?;
+        let (name, prefix) = path.split_once('/').unwrap_or((path, ""));
+        let (Some(credentials), Some(region)) = (self.aws.credentials_provider(), self.aws.region()) else {
+            return Err(StartError::NoAccount);
+        };
+        Ok(S3Bucket {
+            name: name.to_owned(),
+            prefix: prefix.to_owned(),
+            region: region.to_string(),
+            endpoint: self.aws.endpoint_url().map(str::to_owned),
+            credentials,
+        })
+    }
+
+    pub fn stream(&self) -> Result<KinesisStream, StartError> {
+        Ok(KinesisStream::new(&self.aws, self.vars.get("CDP_STREAM")?))
+    }
+}

@@ -1,0 +1,65 @@
+//! Commits what is waiting, as far as time allows.
+
+use std::time::Duration;
+
+use adapter_delta::DeltaLake;
+use adapter_dynamodb::DynamoState;
+use adapter_machine::Machine;
+use cdp_app::{CommitError, Committed, Committer};
+use cdp_lambda::{Deadline, StartError, Surroundings};
+use cdp_ports::{Clock, TableName};
+
+use crate::woken::Woken;
+
+/// A commit is begun only while so much time is left; the clock wakes whoever goes on.
+const MARGIN: Duration = Duration::from_secs(10);
+
+pub struct Handler {
+    state: DynamoState,
+    lake: DeltaLake,
+}
+
+impl Handler {
+    pub fn assemble(surroundings: &Surroundings) -> Result<Self, StartError> {
+        Ok(Self { state: surroundings.state()?, lake: surroundings.lake()? })
+    }
+
+    /// A fault of one table keeps no other from its commit.
+    pub async fn handle(&self, woken: &Woken, deadline: Deadline) -> Result<(), CommitError> {
+        let mut outcome = Ok(());
+        for table in woken.tables() {
+            if let Err(error) = self.drain(table, deadline).await {
+                tracing::error!(table = table.as_str(), "{table} is behind: {error}");
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+
+    async fn drain(&self, table: TableName, deadline: Deadline) -> Result<(), CommitError> {
+        let committer = Committer { state: &self.state, lake: &self.lake, table };
+        while deadline.left() > MARGIN {
+            let Some(committed) = committer.commit().await? else { return Ok(()) };
+            count(table, &committed);
+        }
+        Ok(())
+    }
+}
+
+fn count(table: TableName, committed: &Committed) {
+    let lag_ms = Machine.now().as_ms().saturating_sub(committed.oldest_ms).max(0);
+    // A plan that had been committed before tells neither rows nor times.
+    if committed.rows > 0 {
+        metrics::histogram!("CommitLagSeconds").record(lag_ms as f64 / 1000.0);
+    }
+    tracing::info!(
+        table = table.as_str(),
+        plan = committed.plan,
+        files = committed.files,
+        rows = committed.rows,
+        lag_ms,
+        "{table}: plan {} committed, {} rows",
+        committed.plan,
+        committed.rows
+    );
+}

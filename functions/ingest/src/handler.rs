@@ -1,0 +1,116 @@
+//! A batch's way through ingest, as far as time allows.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use adapter_delta::DeltaLake;
+use adapter_dynamodb::DynamoState;
+use adapter_machine::Machine;
+use aws_lambda_events::kinesis::KinesisEvent;
+use aws_lambda_events::streams::KinesisEventResponse;
+use cdp_app::{BatchReport, Ingest, IngestError, PartitionIngest};
+use cdp_event::{PartitionId, Sequence};
+use cdp_lambda::{Deadline, StartError, Surroundings};
+use tokio::sync::Mutex;
+
+use crate::batch::{Batch, NotARecord, batches};
+
+/// Records that go through together: as many as fill a file that is worth its request.
+const AT_A_TIME: usize = 2_500;
+/// The next ones are begun only while so much more time is left than the slowest of before took.
+const MARGIN: Duration = Duration::from_secs(3);
+
+type Worker = PartitionIngest<'static, DynamoState, DeltaLake, Machine>;
+
+pub struct Handler {
+    ingest: &'static Ingest<DynamoState, DeltaLake, Machine>,
+    /// The source of records that name no other: the stream.
+    source: String,
+    /// What is known of shards that came before; a worker that failed is forgotten, and opened again.
+    workers: Mutex<HashMap<PartitionId, Worker>>,
+}
+
+impl Handler {
+    pub fn assemble(surroundings: &Surroundings) -> Result<Self, StartError> {
+        let settings = surroundings.settings()?;
+        let rules = settings.identity.rules()?;
+        let (state, lake) = (surroundings.state()?, surroundings.lake()?);
+        // Workers borrow it, and live as long as the process.
+        let ingest = Box::leak(Box::new(Ingest { state, lake, clock: Machine, rules }));
+        Ok(Self { ingest, source: settings.stream.name, workers: Mutex::default() })
+    }
+
+    /// Never an error, and never an empty answer for what was not done: a shard goes on from the first record that is named.
+    pub async fn handle(&self, event: KinesisEvent, deadline: Deadline) -> KinesisEventResponse {
+        let mut response = KinesisEventResponse::default();
+        let first = event.records.first().map(|record| record.kinesis.sequence_number.clone());
+        match batches(event) {
+            Ok(batches) => {
+                for batch in batches {
+                    if let Some(undone) = self.take(&batch, deadline).await {
+                        response.add_failure(undone.to_string());
+                    }
+                }
+            }
+            Err(NotARecord(id)) => {
+                tracing::error!(event.id = id, "{id:?} is no record of a Kinesis stream; is the trigger another one?");
+                response.add_failure(first.unwrap_or_default());
+            }
+        }
+        response
+    }
+
+    /// Answers the first record that was not taken in.
+    async fn take(&self, batch: &Batch, deadline: Deadline) -> Option<Sequence> {
+        let mut slowest = Duration::ZERO;
+        for some in batch.records.chunks(AT_A_TIME) {
+            let first = some.first()?.sequence;
+            if deadline.left() < slowest + MARGIN {
+                tracing::warn!(shard = %batch.shard, "{} goes on from {first} in the next invocation", batch.shard);
+                return Some(first);
+            }
+            let began = Instant::now();
+            match self.take_some(&batch.shard, some).await {
+                Ok(report) => count(&batch.shard, &report, began.elapsed()),
+                Err(error) => {
+                    metrics::counter!("IngestFaults").increment(1);
+                    tracing::error!(
+                        shard = %batch.shard,
+                        sequence = %first,
+                        "{} is tried again from {first}: {error}", batch.shard
+                    );
+                    return Some(first);
+                }
+            }
+            slowest = slowest.max(began.elapsed());
+        }
+        None
+    }
+
+    async fn take_some(&self, shard: &PartitionId, records: &[cdp_event::Record]) -> Result<BatchReport, IngestError> {
+        let mut workers = self.workers.lock().await;
+        let mut worker = match workers.remove(shard) {
+            Some(worker) => worker,
+            None => self.ingest.open(shard.clone()).await?,
+        };
+        let report = worker.take_records(records, &self.source).await?;
+        workers.insert(shard.clone(), worker);
+        Ok(report)
+    }
+}
+
+fn count(shard: &PartitionId, report: &BatchReport, took: Duration) {
+    let counts = &report.counts;
+    metrics::counter!("EventsAccepted").increment(counts.accepted);
+    metrics::counter!("EventsQuarantined").increment(counts.quarantined);
+    metrics::counter!("EventsDuplicate").increment(counts.duplicates);
+    tracing::info!(
+        shard = %shard,
+        records = counts.records,
+        accepted = counts.accepted,
+        quarantined = counts.quarantined,
+        duplicates = counts.duplicates,
+        took_ms = took.as_millis() as u64,
+        "{shard}: {} records taken in", counts.records
+    );
+}

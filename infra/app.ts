@@ -1,0 +1,16 @@
+import { App, CliCredentialsStackSynthesizer } from 'aws-cdk-lib'
+
+import { Road } from './lib/road.ts'
+import { readSettings } from './lib/settings.ts'
+
+const app = new App()
+const settings = readSettings(app.node)
+
+new Road(app, `cdp-${settings.stage}`, {
+  settings,
+  functions: app.node.tryGetContext('functions') ?? `${import.meta.dirname}/.build`,
+  // The emulator has no TLS here, so the roles of `cdk bootstrap` can't reach their own bucket, which insists on it.
+  ...(settings.emulator && { synthesizer: new CliCredentialsStackSynthesizer() }),
+  // Of the shell's profile. Without one the stack fits any account and region.
+  env: { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION },
+})

@@ -1,0 +1,123 @@
+/** The tables: a bucket of Delta tables, and what Athena has to know to read them. */
+import { Aws, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
+import { CfnWorkGroup } from 'aws-cdk-lib/aws-athena'
+import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-glue'
+import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, type LifecycleRule, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
+import { Construct } from 'constructs'
+
+import { columnsOf, TABLES, type TableName } from './layouts.ts'
+import type { RustFunction } from './rust-function.ts'
+import type { Settings } from './settings.ts'
+
+export class Lake extends Construct {
+  readonly bucket: Bucket
+  readonly database: CfnDatabase
+  readonly workgroup: CfnWorkGroup
+  private readonly settings: Settings
+
+  constructor(scope: Construct, id: string, props: { settings: Settings }) {
+    super(scope, id)
+    this.settings = props.settings
+    const isProd = props.settings.stage === 'prod'
+
+    // Not versioned: a Delta table keeps its own history, and the sweep's deletions must free what they delete. Versions would
+    // keep every file that compaction replaced, and leave delete markers in the one folder that is listed all the time.
+    this.bucket = this.bucketOf('Tables', isProd ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY, [
+      { abortIncompleteMultipartUploadAfter: Duration.days(1) },
+    ])
+    const answers = this.bucketOf('Answers', RemovalPolicy.DESTROY, [
+      { expiration: Duration.days(7), abortIncompleteMultipartUploadAfter: Duration.days(1) },
+    ])
+
+    this.database = new CfnDatabase(this, 'Database', {
+      catalogId: Aws.ACCOUNT_ID,
+      databaseInput: { name: `cdp_${props.settings.stage}`, description: 'Events, people and what was refused' },
+    })
+    for (const table of TABLES) this.tableOf(table)
+
+    this.workgroup = new CfnWorkGroup(this, 'Workgroup', {
+      name: `cdp-${props.settings.stage}`,
+      description: 'Queries over the lake, each with a limit of what it may read',
+      recursiveDeleteOption: true,
+      workGroupConfiguration: {
+        enforceWorkGroupConfiguration: true,
+        publishCloudWatchMetricsEnabled: true,
+        engineVersion: { selectedEngineVersion: 'Athena engine version 3' },
+        bytesScannedCutoffPerQuery: props.settings.scanLimitGib * 1024 ** 3,
+        resultConfiguration: {
+          outputLocation: answers.s3UrlForObject('athena/'),
+          encryptionConfiguration: { encryptionOption: 'SSE_S3' },
+        },
+      },
+    })
+  }
+
+  get environment(): Record<string, string> {
+    return { CDP_LAKE: `s3://${this.bucket.bucketName}` }
+  }
+
+  grantReadWrite(worker: RustFunction): void {
+    worker.may(['s3:ListBucket'], this.bucket.bucketArn)
+    worker.may(['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'], this.objects)
+    this.acknowledgeObjects(worker)
+  }
+
+  grantDelete(sweeper: RustFunction): void {
+    sweeper.may(['s3:DeleteObject'], this.objects)
+  }
+
+  private get objects(): string {
+    return this.bucket.arnForObjects('*')
+  }
+
+  private get logicalId(): string {
+    return Stack.of(this).getLogicalId(this.bucket.node.defaultChild as CfnBucket)
+  }
+
+  private acknowledgeObjects(worker: RustFunction): void {
+    Validations.of(worker.role).acknowledge({
+      id: `AwsSolutions-IAM5[Resource::<${this.logicalId}.Arn>/*]`,
+      reason: 'The names of a table\'s files are not known beforehand; the bucket holds nothing but tables.',
+    })
+  }
+
+  private bucketOf(id: string, removalPolicy: RemovalPolicy, lifecycleRules: LifecycleRule[]): Bucket {
+    const bucket = new Bucket(this, id, {
+      encryption: BucketEncryption.S3_MANAGED,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      enforceSSL: this.settings.tlsOnly,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      lifecycleRules,
+      removalPolicy,
+    })
+    Validations.of(bucket).acknowledge({
+      id: 'AwsSolutions-S1',
+      reason: 'An access log would be one more object for each read of a table. CloudTrail\'s data events tell the same.',
+    })
+    return bucket
+  }
+
+  private tableOf(name: TableName): void {
+    const location = this.bucket.s3UrlForObject(`${name}/`)
+    new CfnTable(this, name, {
+      catalogId: Aws.ACCOUNT_ID,
+      databaseName: this.database.ref,
+      tableInput: {
+        name,
+        tableType: 'EXTERNAL_TABLE',
+        // The first for Athena, the second for Spark. Both read columns, files and partitions from the table's log.
+        parameters: { EXTERNAL: 'TRUE', table_type: 'DELTA', 'spark.sql.sources.provider': 'delta' },
+        storageDescriptor: {
+          location,
+          columns: columnsOf(name),
+          inputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat',
+          outputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat',
+          serdeInfo: {
+            serializationLibrary: 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe',
+            parameters: { path: location },
+          },
+        },
+      },
+    })
+  }
+}

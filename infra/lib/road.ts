@@ -1,0 +1,67 @@
+/**
+ * The road on AWS: stream → ingest → state and lake → commit → tables, and the two functions behind the HTTP API.
+ *
+ * Order here is the order of the road. What is not yet in `functions/` has no resource here.
+ */
+import { CfnOutput, Stack, type StackProps, Tags } from 'aws-cdk-lib'
+import type { Construct } from 'constructs'
+
+import { Collect } from './collect.ts'
+import { Commit } from './commit.ts'
+import { Front } from './front.ts'
+import { Ingest } from './ingest.ts'
+import { Lake } from './lake.ts'
+import { Maintain } from './maintain.ts'
+import { Profiles } from './profiles.ts'
+import { Secrets } from './secrets.ts'
+import type { Settings } from './settings.ts'
+import { State } from './state.ts'
+import { Stream } from './stream.ts'
+import { Watch } from './watch.ts'
+
+export interface RoadProps extends StackProps {
+  readonly settings: Settings
+  /** A folder for each function, as `infra/package` lays them out. */
+  readonly functions: string
+}
+
+export class Road extends Stack {
+  constructor(scope: Construct, id: string, props: RoadProps) {
+    super(scope, id, {
+      description: 'Customer data platform: stream, state, lake, and the functions between them',
+      ...props,
+      terminationProtection: props.settings.stage === 'prod',
+    })
+    const { settings } = props
+    Tags.of(this).add('application', 'cdp')
+    Tags.of(this).add('stage', settings.stage)
+
+    const code = { settings, functions: props.functions }
+    const secrets = new Secrets(this, 'Secrets', { settings })
+    const front = new Front(this, 'Front', { settings })
+
+    const stream = new Stream(this, 'Stream', { settings })
+    const state = new State(this, 'State', { settings })
+    const lake = new Lake(this, 'Lake', { settings })
+
+    const collect = new Collect(this, 'Collect', { ...code, front, stream, secrets })
+    const ingest = new Ingest(this, 'Ingest', { ...code, stream, state, lake })
+    const commit = new Commit(this, 'Commit', { ...code, state, lake })
+    const maintain = new Maintain(this, 'Maintain', { ...code, stream, state, lake })
+    const profiles = new Profiles(this, 'Profiles', { ...code, front, state, secrets })
+
+    new Watch(this, 'Watch', {
+      settings,
+      stretches: [front, collect, stream, ingest, state, commit, maintain, profiles],
+    })
+
+    const output = (name: string, value: string, description: string) => new CfnOutput(this, name, { value, description })
+    output('ApiUrl', front.api.apiEndpoint, 'Where SDKs send to, and where profiles are asked for')
+    output('StreamName', stream.stream.streamName, 'Where Kinesis producers put records')
+    output('LakeBucket', lake.bucket.bucketName, 'The tables, as Delta Lake')
+    output('StateTable', state.table.tableName, 'Profiles, claims, checkpoints and the outbox')
+    output('SecretArn', secrets.arn, 'The text of secrets.toml')
+    output('Workgroup', lake.workgroup.name, 'What Athena queries run in')
+    output('Database', lake.database.ref, 'The tables for Athena')
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * What all functions have in common: a bootstrap beside its `cdp.toml`, a role that may do nothing but log and trace, a log
+ * group that ends, and the alarm for its errors.
+ */
+import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
+import { GraphWidget, Stats } from 'aws-cdk-lib/aws-cloudwatch'
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Code, Function, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
+import { LogGroup } from 'aws-cdk-lib/aws-logs'
+import { Construct } from 'constructs'
+
+import { RunbookAlarm } from './runbook-alarm.ts'
+import type { Settings } from './settings.ts'
+
+export interface RustFunctionProps {
+  readonly settings: Settings
+  readonly functions: string
+  /** Of the folder under `functions`, and of the alarm. */
+  readonly name: string
+  readonly description: string
+  readonly memoryMib: number
+  readonly timeout: Duration
+  readonly environment: Record<string, string>
+  /** Failed calls in 5 minutes that are worth a look. */
+  readonly errorsToAlarm: number
+}
+
+export class RustFunction extends Construct {
+  readonly lambda: Function
+  readonly role: Role
+  readonly logGroup: LogGroup
+  readonly errors: RunbookAlarm
+  readonly widget: GraphWidget
+
+  constructor(scope: Construct, id: string, props: RustFunctionProps) {
+    super(scope, id)
+    const { settings } = props
+
+    this.logGroup = new LogGroup(this, 'Logs', {
+      retention: settings.logs,
+      removalPolicy: settings.stage === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    })
+    this.role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
+    this.role.addToPolicy(new PolicyStatement({
+      actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      resources: [this.logGroup.logGroupArn],
+    }))
+
+    this.lambda = new Function(this, 'Function', {
+      description: props.description,
+      runtime: Runtime.PROVIDED_AL2023,
+      architecture: settings.architecture,
+      handler: 'bootstrap',
+      code: Code.fromAsset(`${props.functions}/${props.name}`),
+      memorySize: props.memoryMib,
+      timeout: props.timeout,
+      environment: { RUST_LOG: 'info', ...props.environment },
+      role: this.role,
+      logGroup: this.logGroup,
+      tracing: Tracing.ACTIVE,
+    })
+    Validations.of(this.role).acknowledge({
+      id: 'AwsSolutions-IAM5[Resource::*]',
+      reason: 'X-Ray takes segments, and DynamoDB lists streams, for no particular resource.',
+    })
+
+    const five = { period: Duration.minutes(5) }
+    this.errors = new RunbookAlarm(this, `${props.name}-errors`, {
+      meaning: `Calls of ${props.name} fail.`,
+      metric: this.lambda.metricErrors(five),
+      threshold: props.errorsToAlarm,
+    })
+    this.widget = new GraphWidget({
+      title: `${props.name}: calls, errors, milliseconds`,
+      left: [this.lambda.metricInvocations(five), this.lambda.metricErrors(five), this.lambda.metricThrottles(five)],
+      right: [
+        this.lambda.metricDuration({ ...five, statistic: Stats.p(50) }),
+        this.lambda.metricDuration({ ...five, statistic: Stats.p(99) }),
+      ],
+    })
+  }
+
+  /** What the role may do, and on what. */
+  may(actions: string[], ...resources: string[]): void {
+    this.role.addToPolicy(new PolicyStatement({ actions, resources }))
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What a deployment chooses, read once from the context (`cdk -c NAME=VALUE`). A wrong value stops here, with its name.
+ */
+import type { Node } from 'constructs'
+import { Duration } from 'aws-cdk-lib'
+import { Architecture } from 'aws-cdk-lib/aws-lambda'
+import { RetentionDays } from 'aws-cdk-lib/aws-logs'
+
+export type Stage = 'dev' | 'prod'
+
+export interface Settings {
+  readonly stage: Stage
+  readonly architecture: Architecture
+  readonly stream: StreamSettings
+  readonly front: FrontSettings
+  readonly logs: RetentionDays
+  /** What one query may read. */
+  readonly scanLimitGib: number
+  readonly alarmEmail?: string
+  /** A hash of the secrets' text; another one restarts the functions that read it. */
+  readonly secretsVersion: string
+  /** Of buckets, queues and topics. The emulator is reached without TLS, and keeps a policy that refuses that. */
+  readonly tlsOnly: boolean
+  /** Leaves out what the emulator can't do. Each use says what, and why. */
+  readonly emulator: boolean
+}
+
+export interface StreamSettings {
+  /** `undefined`: on demand. */
+  readonly shards?: number
+  readonly retention: Duration
+  /** `undefined`: the key that AWS manages for Kinesis. */
+  readonly keyArn?: string
+}
+
+export interface FrontSettings {
+  readonly requestsPerSecond: number
+  readonly burst: number
+}
+
+export function readSettings(context: Node): Settings {
+  const text = (name: string) => context.tryGetContext(name)?.toString() as string | undefined
+  const stage = oneOf('stage', text('stage') ?? 'dev', ['dev', 'prod'])
+  const isProd = stage === 'prod'
+  const shards = text('shards')
+
+  const emulator = oneOf('emulator', text('emulator') ?? 'false', ['true', 'false']) === 'true'
+
+  return {
+    stage,
+    architecture: architecture(text('architecture') ?? process.arch),
+    stream: {
+      shards: shards === undefined ? (isProd ? undefined : 1) : whole('shards', shards),
+      retention: isProd ? Duration.days(7) : Duration.days(1),
+      keyArn: text('streamKeyArn'),
+    },
+    front: {
+      requestsPerSecond: whole('requestsPerSecond', text('requestsPerSecond') ?? (isProd ? '5000' : '100')),
+      burst: whole('burst', text('burst') ?? (isProd ? '5000' : '200')),
+    },
+    logs: isProd ? RetentionDays.THREE_MONTHS : RetentionDays.ONE_WEEK,
+    scanLimitGib: whole('scanLimitGib', text('scanLimitGib') ?? (isProd ? '1000' : '10')),
+    alarmEmail: text('alarmEmail'),
+    secretsVersion: text('secretsVersion') ?? 'none',
+    tlsOnly: !emulator,
+    emulator,
+  }
+}
+
+function architecture(name: string): Architecture {
+  // Node calls it x64, where Lambda and Rust say x86_64.
+  return oneOf('architecture', name === 'x64' ? 'x86_64' : name, ['arm64', 'x86_64']) === 'arm64'
+    ? Architecture.ARM_64
+    : Architecture.X86_64
+}
+
+function oneOf<T extends string>(name: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((one) => one === value)
+  if (found === undefined) {
+    throw new Error(`context ${name}: ${allowed.join(' or ')}, not '${value}'`)
+  }
+  return found
+}
+
+function whole(name: string, value: string): number {
+  if (!/^[1-9][0-9]{0,8}$/.test(value)) {
+    throw new Error(`context ${name}: a whole number from 1, not '${value}'`)
+  }
+  return Number(value)
+}

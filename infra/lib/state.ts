@@ -1,0 +1,80 @@
+/** Claims, identity sets, members, checkpoints, the outbox and the plans: versioned items in one table. */
+import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { GraphWidget, type IWidget } from 'aws-cdk-lib/aws-cloudwatch'
+import { AttributeType, BillingMode, StreamViewType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb'
+import { Construct } from 'constructs'
+
+import { RunbookAlarm } from './runbook-alarm.ts'
+import type { RustFunction } from './rust-function.ts'
+import type { Settings } from './settings.ts'
+import type { Stretch } from './stretch.ts'
+
+const READ = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query']
+/** A transaction has no action of its own: it needs those of its parts. */
+const WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem']
+
+export class State extends Construct implements Stretch {
+  readonly table: Table
+  readonly alarms: readonly RunbookAlarm[]
+  readonly widgets: readonly IWidget[]
+
+  constructor(scope: Construct, id: string, props: { settings: Settings }) {
+    super(scope, id)
+    const isProd = props.settings.stage === 'prod'
+    this.table = new Table(this, 'Items', {
+      partitionKey: { name: 'partition', type: AttributeType.STRING },
+      sortKey: { name: 'sort', type: AttributeType.STRING },
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      encryption: TableEncryption.AWS_MANAGED,
+      // Wakes up the commit, which needs to know no more than that there is something in the outbox.
+      stream: StreamViewType.KEYS_ONLY,
+      deletionProtection: isProd,
+      removalPolicy: isProd ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    })
+
+    const five = { period: Duration.minutes(5) }
+    const throttles = (what: string) => this.table.metric(`${what}ThrottleEvents`, { ...five, statistic: 'Sum' })
+    const reads = throttles('Read')
+    const writes = throttles('Write')
+    const throttled = { page: 'state-throttled', threshold: 1, periods: 3 }
+    this.alarms = [
+      new RunbookAlarm(this, 'state-reads-throttled', {
+        ...throttled,
+        meaning: 'DynamoDB throttles reads of State for 15 minutes.',
+        metric: reads,
+      }),
+      new RunbookAlarm(this, 'state-writes-throttled', {
+        ...throttled,
+        meaning: 'DynamoDB throttles writes of State for 15 minutes.',
+        metric: writes,
+      }),
+    ]
+    this.widgets = [
+      new GraphWidget({
+        title: 'state: capacity, throttled',
+        left: [this.table.metricConsumedReadCapacityUnits(five), this.table.metricConsumedWriteCapacityUnits(five)],
+        right: [reads, writes],
+      }),
+    ]
+  }
+
+  get environment(): Record<string, string> {
+    return { CDP_STATE_TABLE: this.table.tableName }
+  }
+
+  grantRead(reader: RustFunction): void {
+    reader.may(READ, this.table.tableArn)
+  }
+
+  grantReadWrite(worker: RustFunction): void {
+    worker.may([...READ, ...WRITE], this.table.tableArn)
+  }
+
+  /** For an event source mapping on the table's own stream. */
+  grantConsume(consumer: RustFunction): void {
+    consumer.may(['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'], this.table.tableStreamArn!)
+    // Lambda lists streams before it reads one; the action takes no particular resource.
+    consumer.may(['dynamodb:ListStreams'], '*')
+  }
+}

@@ -1,0 +1,77 @@
+/** Where every record waits for its turn, in order in its shard. */
+import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { GraphWidget, type IWidget } from 'aws-cdk-lib/aws-cloudwatch'
+import { Stream as KinesisStream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis'
+import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
+import { Construct } from 'constructs'
+
+import { RunbookAlarm } from './runbook-alarm.ts'
+import type { RustFunction } from './rust-function.ts'
+import type { Settings } from './settings.ts'
+import type { Stretch } from './stretch.ts'
+
+export class Stream extends Construct implements Stretch {
+  readonly stream: KinesisStream
+  readonly retention: Duration
+  readonly alarms: readonly RunbookAlarm[]
+  readonly widgets: readonly IWidget[]
+  private readonly key?: IKey
+
+  constructor(scope: Construct, id: string, props: { settings: Settings }) {
+    super(scope, id)
+    const { stage, stream: { shards, retention, keyArn } } = props.settings
+    this.retention = retention
+    this.key = keyArn === undefined ? undefined : Key.fromKeyArn(this, 'Key', keyArn)
+
+    this.stream = new KinesisStream(this, 'Events', {
+      ...(shards === undefined
+        ? { streamMode: StreamMode.ON_DEMAND }
+        : { streamMode: StreamMode.PROVISIONED, shardCount: shards }),
+      retentionPeriod: retention,
+      ...(this.key === undefined
+        ? { encryption: StreamEncryption.MANAGED }
+        : { encryption: StreamEncryption.KMS, encryptionKey: this.key }),
+      removalPolicy: stage === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    })
+
+    const minute = { period: Duration.minutes(1), statistic: 'Sum' }
+    const refused = this.stream.metricWriteProvisionedThroughputExceeded(minute)
+    this.alarms = [
+      new RunbookAlarm(this, 'stream-throttled', {
+        meaning: 'The stream refuses records: they come faster than its shards take them.',
+        metric: refused,
+        threshold: 1,
+        periods: 5,
+      }),
+    ]
+    this.widgets = [
+      new GraphWidget({ title: 'stream: records in, refused', left: [this.stream.metricIncomingRecords(minute), refused] }),
+    ]
+  }
+
+  get arn(): string {
+    return this.stream.streamArn
+  }
+
+  get environment(): Record<string, string> {
+    return { CDP_STREAM: this.stream.streamName }
+  }
+
+  grantWrite(writer: RustFunction): void {
+    writer.may(['kinesis:PutRecords', 'kinesis:ListShards', 'kinesis:DescribeStreamSummary'], this.arn)
+    if (this.key !== undefined) writer.may(['kms:GenerateDataKey'], this.key.keyArn)
+  }
+
+  /** For an event source mapping, which reads with the role of its function. */
+  grantConsume(consumer: RustFunction): void {
+    consumer.may(
+      ['kinesis:DescribeStream', 'kinesis:DescribeStreamSummary', 'kinesis:GetRecords', 'kinesis:GetShardIterator', 'kinesis:ListShards'],
+      this.arn,
+    )
+    if (this.key !== undefined) consumer.may(['kms:Decrypt'], this.key.keyArn)
+  }
+
+  grantListShards(reader: RustFunction): void {
+    reader.may(['kinesis:ListShards'], this.arn)
+  }
+}

@@ -1,0 +1,38 @@
+/** One dashboard in the order of the road, and one topic that every alarm tells. */
+import { Dashboard } from 'aws-cdk-lib/aws-cloudwatch'
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import { Topic } from 'aws-cdk-lib/aws-sns'
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
+import { Construct } from 'constructs'
+
+import type { Settings } from './settings.ts'
+import type { Stretch } from './stretch.ts'
+
+export interface WatchProps {
+  readonly settings: Settings
+  /** In the order of the road. */
+  readonly stretches: readonly Stretch[]
+}
+
+export class Watch extends Construct {
+  readonly topic: Topic
+
+  constructor(scope: Construct, id: string, props: WatchProps) {
+    super(scope, id)
+    const { settings, stretches } = props
+
+    // Not encrypted by AWS's own key for SNS: alarms may not use that one, and an alarm holds nothing secret.
+    this.topic = new Topic(this, 'Alarms', { displayName: `cdp ${settings.stage}`, enforceSSL: settings.tlsOnly })
+    if (settings.alarmEmail !== undefined) this.topic.addSubscription(new EmailSubscription(settings.alarmEmail))
+
+    const tell = new SnsAction(this.topic)
+    for (const { alarm } of stretches.flatMap((stretch) => stretch.alarms)) {
+      alarm.addAlarmAction(tell)
+      alarm.addOkAction(tell)
+    }
+    new Dashboard(this, 'Dashboard', {
+      dashboardName: `cdp-${settings.stage}`,
+      widgets: stretches.map((stretch) => [...stretch.widgets]),
+    })
+  }
+}

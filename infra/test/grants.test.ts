@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { templateOf } from './synthesized.ts'
+
+const READ_STATE = ['dynamodb:BatchGetItem State', 'dynamodb:GetItem State', 'dynamodb:Query State']
+const WRITE_STATE = [
+  'dynamodb:ConditionCheckItem State',
+  'dynamodb:DeleteItem State',
+  'dynamodb:PutItem State',
+  'dynamodb:UpdateItem State',
+]
+const READ_WRITE_LAKE = ['s3:AbortMultipartUpload Lake/*', 's3:GetObject Lake/*', 's3:ListBucket Lake', 's3:PutObject Lake/*']
+const PUT_RECORDS = ['kinesis:DescribeStreamSummary Stream', 'kinesis:ListShards Stream', 'kinesis:PutRecords Stream']
+const CONSUME_STREAM = [
+  'kinesis:DescribeStream Stream',
+  'kinesis:DescribeStreamSummary Stream',
+  'kinesis:GetRecords Stream',
+  'kinesis:GetShardIterator Stream',
+  'kinesis:ListShards Stream',
+]
+const CONSUME_STATE = [
+  'dynamodb:DescribeStream State/stream',
+  'dynamodb:GetRecords State/stream',
+  'dynamodb:GetShardIterator State/stream',
+  'dynamodb:ListStreams *',
+]
+const READ_SECRETS = ['secretsmanager:GetSecretValue Secrets']
+
+const GRANTS = {
+  Collect: [...PUT_RECORDS, ...READ_SECRETS],
+  Ingest: [...CONSUME_STREAM, ...READ_STATE, ...WRITE_STATE, ...READ_WRITE_LAKE, 'sqs:SendMessage DeadLetters'],
+  Commit: [...CONSUME_STATE, ...READ_STATE, ...WRITE_STATE, ...READ_WRITE_LAKE],
+  Maintain: ['kinesis:ListShards Stream', ...READ_STATE, ...WRITE_STATE, ...READ_WRITE_LAKE, 's3:DeleteObject Lake/*'],
+  Profiles: [...READ_STATE, ...READ_SECRETS],
+}
+
+const OF_EVERY_FUNCTION = (name: string) => [
+  `logs:CreateLogStream ${name}Logs`,
+  `logs:PutLogEvents ${name}Logs`,
+  'xray:PutTelemetryRecords *',
+  'xray:PutTraceSegments *',
+]
+
+const template = templateOf('prod')
+
+for (const [name, grants] of Object.entries(GRANTS)) {
+  test(`${name.toLowerCase()} may do what its work needs, and nothing else`, () => {
+    assert.deepEqual(grantsOf(name), [...new Set([...grants, ...OF_EVERY_FUNCTION(name)])].sort())
+  })
+}
+
+test('no role has a policy of AWS', () => {
+  for (const role of Object.values(template.findResources('AWS::IAM::Role'))) {
+    assert.equal(role.Properties.ManagedPolicyArns, undefined)
+  }
+})
+
+function grantsOf(name: string): string[] {
+  const policies = Object.entries(template.findResources('AWS::IAM::Policy')).filter(([id]) => id.startsWith(`${name}Function`))
+  const statements = policies.flatMap(([, policy]) => policy.Properties.PolicyDocument.Statement)
+  return statements
+    .flatMap((statement) => {
+      assert.equal(statement.Effect, 'Allow')
+      return many(statement.Action).flatMap((action) => many(statement.Resource).map((resource) => `${action} ${short(resource)}`))
+    })
+    .sort()
+}
+
+function many(one: unknown): unknown[] {
+  return Array.isArray(one) ? one : [one]
+}
+
+/** The part of the road that a resource's logical id belongs to. */
+function short(resource: any): string {
+  if (typeof resource === 'string') return resource
+  if (resource['Fn::Join'] !== undefined) return resource['Fn::Join'][1].map(short).join('')
+  const [id, attribute] = resource['Fn::GetAtt']
+  const suffix = attribute === 'StreamArn' ? '/stream' : ''
+  const stretch = /^(Stream|State|Lake|Secrets|IngestDeadLetters|[A-Z][a-z]+Function)/.exec(id)![1]!
+  return stretch.replace('IngestDead', 'Dead').replace(/Function$/, 'Logs') + suffix
+}

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+
+import { TABLES, columnsOf } from '../lib/layouts.ts'
+import { templateOf } from './synthesized.ts'
+
+for (const stage of ['dev', 'prod'] as const) {
+  // A change of the template is meant, or it is a mistake: UPDATE=1 says that it is meant.
+  test(`the template of ${stage} is the one that was reviewed`, () => {
+    const file = new URL(`snapshots/${stage}.json`, import.meta.url)
+    const template = withoutHashes(templateOf(stage).toJSON())
+    if (process.env.UPDATE === '1') writeFileSync(file, `${JSON.stringify(template, null, 1)}\n`)
+    assert.deepEqual(template, JSON.parse(readFileSync(file, 'utf8')))
+  })
+}
+
+test('what holds data outlives a prod stack, and a dev stack takes it along', () => {
+  for (const type of ['AWS::Kinesis::Stream', 'AWS::DynamoDB::Table', 'AWS::SecretsManager::Secret']) {
+    for (const [stage, policy] of [['dev', 'Delete'], ['prod', 'Retain']] as const) {
+      for (const resource of Object.values(templateOf(stage).findResources(type))) assert.equal(resource.DeletionPolicy, policy, type)
+    }
+  }
+  templateOf('prod').hasResource('AWS::S3::Bucket', { DeletionPolicy: 'Retain' })
+  templateOf('prod').hasResourceProperties('AWS::DynamoDB::Table', { DeletionProtectionEnabled: true })
+})
+
+test('a stream has the shards of the context; prod has it on demand without any', () => {
+  templateOf('prod').hasResourceProperties('AWS::Kinesis::Stream', { StreamModeDetails: { StreamMode: 'ON_DEMAND' } })
+  templateOf('dev').hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 1 })
+  templateOf('prod', { shards: '12' }).hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 12 })
+})
+
+test('a customer\'s key encrypts the stream, and its users may use it', () => {
+  const keyArn = 'arn:aws:kms:eu-west-1:111122223333:key/one'
+  const template = templateOf('prod', { streamKeyArn: keyArn })
+  template.hasResourceProperties('AWS::Kinesis::Stream', { StreamEncryption: { EncryptionType: 'KMS', KeyId: keyArn } })
+  const policies = JSON.stringify(template.findResources('AWS::IAM::Policy'))
+  assert.equal(policies.match(/"kms:GenerateDataKey"/g)?.length, 1)
+  assert.equal(policies.match(/"kms:Decrypt"/g)?.length, 1)
+})
+
+test('the emulator is spared what it refuses, and nothing else', () => {
+  const names = (context: Record<string, string>) => Object.keys(templateOf('dev', context).toJSON().Resources)
+  const all = new Set(names({}))
+  const left = new Set(names({ emulator: 'true' }))
+  assert.deepEqual([...left].filter((name) => !all.has(name)), [])
+  const spared = [...all].filter((name) => !left.has(name)).map((name) => name.replace(/[0-9A-F]{8}$/, ''))
+  assert.deepEqual(spared.sort(), ['IngestDeadLettersQueuePolicy', 'LakeAnswersPolicy', 'LakeTablesPolicy', 'WatchAlarmsPolicy'])
+})
+
+test('a wrong context is refused by its name', () => {
+  for (const [name, value] of [['stage', 'test'], ['shards', '0'], ['shards', 'many'], ['architecture', 'mips'], ['emulator', 'yes']]) {
+    assert.throws(() => templateOf('dev', { [name!]: value! }), new RegExp(`context ${name}: .* not '${value}'`))
+  }
+})
+
+test('Athena knows every table with the columns that are promised', () => {
+  const tables = Object.values(templateOf('prod').findResources('AWS::Glue::Table')).map(({ Properties }) => Properties.TableInput)
+  assert.deepEqual(tables.map(({ Name }) => Name).sort(), [...TABLES].sort())
+  for (const { Name, Parameters, StorageDescriptor } of tables) {
+    assert.equal(Parameters.table_type, 'DELTA')
+    assert.equal(StorageDescriptor.Location['Fn::Join'][1].at(-1), `/${Name}/`)
+    assert.equal(StorageDescriptor.Columns.at(-1).Name, 'date')
+  }
+  assert.deepEqual(columnsOf('events').slice(0, 2).map(({ name, type }) => `${name} ${type}`), ['timestamp timestamp', 'type string'])
+})
+
+function withoutHashes(template: object): object {
+  return JSON.parse(JSON.stringify(template).replace(/[0-9a-f]{64}\.zip/g, 'CODE.zip'))
+}

@@ -1,0 +1,36 @@
+/** The stack as a deployment would have it, from functions that are empty. */
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { App } from 'aws-cdk-lib'
+import { Template } from 'aws-cdk-lib/assertions'
+
+import { Road } from '../lib/road.ts'
+import { readSettings, type Stage } from '../lib/settings.ts'
+
+export type Context = Record<string, string>
+
+const FLAGS = JSON.parse(readFileSync(new URL('../cdk.json', import.meta.url), 'utf8')).context as Context
+
+export function appOf(context: Context): App {
+  return new App({ context: { ...FLAGS, architecture: 'arm64', ...context }, analyticsReporting: false })
+}
+
+export function roadOf(app: App): Road {
+  const settings = readSettings(app.node)
+  return new Road(app, `cdp-${settings.stage}`, { settings, functions: emptyFunctions() })
+}
+
+export function templateOf(stage: Stage, context: Context = {}): Template {
+  return Template.fromStack(roadOf(appOf({ stage, ...context })))
+}
+
+function emptyFunctions(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'cdp-functions-'))
+  for (const name of ['collect', 'ingest', 'commit', 'maintain', 'profiles']) {
+    mkdirSync(join(folder, name))
+    writeFileSync(join(folder, name, 'bootstrap'), name)
+  }
+  return folder
+}
