@@ -1,11 +1,12 @@
-"""ministack, which takes a batch of a stream for done however the function answered, with the one thing that the road can't
-do without: a batch that failed in part is repeated from the first record that failed (`ReportBatchItemFailures`).
+"""ministack, with the two things of AWS that the road can't do without. A batch of a stream that failed in part is repeated from
+the first record that failed (`ReportBatchItemFailures`). And sequence numbers are of 56 digits without leading zeros: they
+are compared as text in there, and who keeps them as numbers sends them back without zeros.
 
 For the pinned version (tests/live/aws/requirements.txt): it holds on to names inside.
 """
 
 from ministack.app import main
-from ministack.services import lambda_svc
+from ministack.services import kinesis, lambda_svc
 
 invoke = lambda_svc._execute_function
 
@@ -49,7 +50,12 @@ def mapping_of(function, stream):
     return None
 
 
+def as_long_as_on_aws(next_number=kinesis._next_sequence_number):
+    return "49" + next_number().rjust(54, "0")
+
+
 lambda_svc._execute_function = invoke_and_heed
+kinesis._next_sequence_number = as_long_as_on_aws
 
 if __name__ == "__main__":
     main()
