@@ -47,6 +47,14 @@ fn of_code(code: &str, status: u16) -> FaultKind {
         | "ResourceInUseException"
         | "ExpiredIteratorException" => FaultKind::Busy,
         _ if status == 429 || status >= 500 => FaultKind::Busy,
+        // Not the request's fault, however often it is made: no record may be blamed for it.
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "UnrecognizedClientException"
+        | "ExpiredTokenException"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationTokenException"
+        | "KMSAccessDeniedException" => FaultKind::Broken,
         _ => FaultKind::Refused,
     }
 }
@@ -65,7 +73,8 @@ mod tests {
             ("", 503, FaultKind::Busy),
             ("", 429, FaultKind::Busy),
             ("ResourceNotFoundException", 400, FaultKind::Missing),
-            ("AccessDeniedException", 400, FaultKind::Refused),
+            ("AccessDeniedException", 400, FaultKind::Broken),
+            ("ExpiredTokenException", 400, FaultKind::Broken),
             ("ValidationException", 400, FaultKind::Refused),
         ] {
             assert_eq!(of_code(code, status), expected, "{code} {status}");
