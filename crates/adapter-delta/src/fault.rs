@@ -45,13 +45,14 @@ fn fault(error: &(dyn Error + 'static)) -> Option<FaultKind> {
         return fault_of_store(error);
     }
     if let Some(error) = error.downcast_ref() {
-        return Some(if has_no_credentials(error) { FaultKind::Refused } else { FaultKind::Busy });
+        return Some(if has_no_credentials(error) { FaultKind::Broken } else { FaultKind::Busy });
     }
     // A connection that failed, or took too long.
     if error.is::<HttpError>() {
         return Some(FaultKind::Busy);
     }
     status(error).map(|status| match status {
+        401 | 403 => FaultKind::Broken,
         404 => FaultKind::Missing,
         408 | 429 | 500.. => FaultKind::Busy,
         _ => FaultKind::Refused,
@@ -64,9 +65,8 @@ fn fault_of_store(error: &object_store::Error) -> Option<FaultKind> {
     match error {
         Store::NotFound { .. } => Some(FaultKind::Missing),
         Store::AlreadyExists { .. } | Store::Precondition { .. } | Store::NotModified { .. } => Some(FaultKind::Stale),
-        Store::PermissionDenied { .. } | Store::Unauthenticated { .. } | Store::InvalidPath { .. } => {
-            Some(FaultKind::Refused)
-        }
+        Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => Some(FaultKind::Broken),
+        Store::InvalidPath { .. } => Some(FaultKind::Refused),
         _ => None,
     }
 }

@@ -12,10 +12,6 @@ impl Deadline {
         Self(context.deadline())
     }
 
-    pub fn at(moment: SystemTime) -> Self {
-        Self(moment)
-    }
-
     /// Nothing once it has passed.
     pub fn left(&self) -> Duration {
         self.0.duration_since(SystemTime::now()).unwrap_or_default()

@@ -11,9 +11,9 @@ pub enum FaultKind {
     Stale,
     /// Throttled, or a passing fault. It may have taken effect. Wait, then do the same again.
     Busy,
-    /// The request itself can never succeed: too large, malformed, forbidden.
+    /// The request itself can never succeed: too large, malformed.
     Refused,
-    /// The backend is unusable: a full disk, a broken file. Stop, and tell the engineer.
+    /// The backend is unusable: a full disk, a broken file, a missing permission. Stop, and tell the engineer.
     Broken,
 }
 

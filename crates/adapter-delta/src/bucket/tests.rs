@@ -92,9 +92,9 @@ fn check_answer(status: &str, kind: FaultKind, words: &str) {
 }
 
 #[test]
-fn what_a_role_may_not_do_is_refused_and_says_what_it_needs() {
-    check_answer("403 Forbidden", FaultKind::Refused, "allow it s3:GetObject, s3:PutObject");
-    check_answer("401 Unauthorized", FaultKind::Refused, "aws sso login");
+fn what_a_role_may_not_do_is_broken_and_says_what_it_needs() {
+    check_answer("403 Forbidden", FaultKind::Broken, "allow it s3:GetObject, s3:PutObject");
+    check_answer("401 Unauthorized", FaultKind::Broken, "aws sso login");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn without_credentials_one_is_told_how_to_get_some() {
     let load = || std::future::ready(Err(CredentialsError::not_loaded("nobody knows any")));
     let asked = Arc::default();
     let none = SharedCredentialsProvider::new(Provider { load, asked });
-    check(&answering("200 OK"), none, FaultKind::Refused, "aws configure");
+    check(&answering("200 OK"), none, FaultKind::Broken, "aws configure");
 }
 
 #[test]
