@@ -53,7 +53,7 @@ export class Ingest extends Construct implements Stretch {
     })
     stream.grantConsume(this.function)
     state.grantReadWrite(this.function)
-    lake.grantReadWrite(this.function)
+    lake.grantLand(this.function)
     this.deadLetters.grantSend(this.function)
 
     new EventSourceMapping(this, 'Batches', {

@@ -56,10 +56,16 @@ export class Lake extends Construct {
     return { CDP_LAKE: `s3://${this.bucket.bucketName}` }
   }
 
+  /** Files that no table names yet. */
+  grantLand(worker: RustFunction): void {
+    worker.may(['s3:PutObject', 's3:AbortMultipartUpload'], this.objects)
+    this.acknowledgeObjects(worker)
+  }
+
   grantReadWrite(worker: RustFunction): void {
     worker.may(['s3:ListBucket'], this.bucket.bucketArn)
-    worker.may(['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'], this.objects)
-    this.acknowledgeObjects(worker)
+    worker.may(['s3:GetObject'], this.objects)
+    this.grantLand(worker)
   }
 
   grantDelete(sweeper: RustFunction): void {

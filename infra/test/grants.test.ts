@@ -10,7 +10,8 @@ const WRITE_STATE = [
   'dynamodb:PutItem State',
   'dynamodb:UpdateItem State',
 ]
-const READ_WRITE_LAKE = ['s3:AbortMultipartUpload Lake/*', 's3:GetObject Lake/*', 's3:ListBucket Lake', 's3:PutObject Lake/*']
+const LAND = ['s3:AbortMultipartUpload Lake/*', 's3:PutObject Lake/*']
+const READ_WRITE_LAKE = [...LAND, 's3:GetObject Lake/*', 's3:ListBucket Lake']
 const PUT_RECORDS = ['kinesis:DescribeStreamSummary Stream', 'kinesis:ListShards Stream', 'kinesis:PutRecords Stream']
 const CONSUME_STREAM = [
   'kinesis:DescribeStream Stream',
@@ -29,7 +30,7 @@ const READ_SECRETS = ['secretsmanager:GetSecretValue Secrets']
 
 const GRANTS = {
   Collect: [...PUT_RECORDS, ...READ_SECRETS],
-  Ingest: [...CONSUME_STREAM, ...READ_STATE, ...WRITE_STATE, ...READ_WRITE_LAKE, 'sqs:SendMessage DeadLetters'],
+  Ingest: [...CONSUME_STREAM, ...READ_STATE, ...WRITE_STATE, ...LAND, 'sqs:SendMessage DeadLetters'],
   Commit: [...CONSUME_STATE, ...READ_STATE, ...WRITE_STATE, ...READ_WRITE_LAKE],
   Maintain: ['kinesis:ListShards Stream', ...READ_STATE, ...WRITE_STATE, ...READ_WRITE_LAKE, 's3:DeleteObject Lake/*'],
   Profiles: [...READ_STATE, ...READ_SECRETS],

@@ -10,6 +10,9 @@ pub struct Day {
     pub partitions: Vec<(PartitionId, Vec<Record>)>,
 }
 
+/// One partition has an end, others may outlive it.
+pub const A_FILE: &str = "file";
+
 const DAY_BEGINS_MS: i64 = 1_759_990_000_000;
 
 pub fn day(seed: u64, partitions: usize, with_alias: bool) -> Day {
@@ -17,7 +20,8 @@ pub fn day(seed: u64, partitions: usize, with_alias: bool) -> Day {
     let mut sent: Vec<(String, Value)> = Vec::new();
     let partitions = (0..partitions)
         .map(|number| {
-            let name = PartitionId::new(format!("shard-{number}"));
+            let name = if number == 1 { A_FILE.to_owned() } else { format!("shard-{number}") };
+            let name = PartitionId::new(name);
             let records = (0..4 + dice.below(20) as u64)
                 .map(|sequence| Record {
                     sequence: sequence.into(),

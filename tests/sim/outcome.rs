@@ -128,7 +128,7 @@ impl Outcome {
     }
 
     fn reconcile(&mut self, world: &World, events: &[Row], quarantine: &[Row], exact: bool) {
-        let checkpoints = block_on(Checkpoints::load(&world.state)).expect("a memory");
+        let checkpoints = block_on(Checkpoints::all(&world.state)).expect("a memory");
         let (mut accepted, mut duplicates) = (0, 0);
         for (partition, checkpoint) in checkpoints.iter() {
             let counts = checkpoint.counts;

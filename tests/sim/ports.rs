@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use adapter_memory::{MemoryLake, MemoryState};
 use cdp_event::Timestamp;
 use cdp_ports::{
-    Batches, Chance, Clock, Compaction, DataFile, FaultKind, Item, Key, Lake, PortError, PortResult, State, TableName,
-    Transaction,
+    Batches, Chance, Clock, Compaction, DataFile, FaultKind, Item, Key, Lake, Landing, PortError, PortResult, State,
+    TableName, Transaction,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -118,14 +118,16 @@ impl State for &Session<'_> {
     }
 }
 
-impl Lake for &Session<'_> {
+impl Landing for &Session<'_> {
     async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
         if self.world.sabotage == Some(Sabotage::CheckpointBeforeLanding) {
             return sabotage::put_later(self, table, date, name, rows).await;
         }
         self.world.call("put", async || self.world.lake.put(table, date, name, rows).await).await
     }
+}
 
+impl Lake for &Session<'_> {
     async fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {
         if self.world.sabotage == Some(Sabotage::CommitWithoutTxn) {
             let next = self.world.lake.last_plan(table).await?.unwrap_or(0) + 1;

@@ -3,7 +3,7 @@
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use cdp_event::{Offset, PartitionId, Timestamp};
-use cdp_ports::{Batches, Condition, DataFile, Item, Lake, PortResult, TableName, Transaction, Write};
+use cdp_ports::{Batches, Condition, DataFile, Item, Landing, PortResult, TableName, Transaction, Write};
 use cdp_profile::{InFlight, Member};
 
 use crate::executor::step;

@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 
-use cdp_app::{CommitError, Committer, Ingest, IngestError};
-use cdp_event::{Namespace, PartitionId, Record};
+use cdp_app::{CommitError, Committer, Ingest, IngestError, PartitionIngest};
+use cdp_event::{Namespace, PartitionId, Parts, Record, decode};
 use cdp_identity::{Limit, NamespaceRule, Rules};
 use cdp_ports::{FaultKind, TableName};
 
-use crate::events::{Day, day};
+use crate::events::{A_FILE, Day, day};
 use crate::executor::{Dice, Role, run, step};
 use crate::outcome::Outcome;
 use crate::ports::{Faults, Session, World};
@@ -142,18 +142,34 @@ async fn work_off(
         let done = worker.checkpoint().done;
         let from = records.iter().position(|record| done.is_none_or(|done| record.sequence > done));
         let Some(from) = from else { return Ok(()) };
+        let through = (from + 1 + dice.below(8)).min(records.len());
+        if partition.as_str() == A_FILE {
+            take_rows(&mut worker, &records[from..through], through == records.len()).await?;
+            continue;
+        }
         // A batch may begin before the checkpoint: such a redelivery is passed over.
         let from = from.saturating_sub(if dice.chance(0.1) { 2 } else { 0 });
-        let through = (from + 1 + dice.below(8)).min(records.len());
         worker.take_records(&records[from..through], "stream").await?;
     }
+}
+
+/// A file is read from its checkpoint on, and its last batch closes it.
+async fn take_rows(
+    worker: &mut PartitionIngest<'_, &Session<'_>, &Session<'_>, &Session<'_>>,
+    records: &[Record],
+    is_last: bool,
+) -> Result<(), IngestError> {
+    let Some(last) = records.last() else { return Ok(()) };
+    let parts: Vec<Parts> = records.iter().map(Parts::of).collect();
+    let decoded = records.iter().zip(&parts).flat_map(|(record, parts)| decode(record, parts, "stream")).collect();
+    worker.take(decoded, last.sequence, records.len() as u64, is_last).await.map(drop)
 }
 
 fn is_expected(error: &IngestError) -> bool {
     match error {
         IngestError::Port(error) => error.kind == FaultKind::Busy,
         IngestError::Fenced(_) => true,
-        IngestError::Stored(_) | IngestError::Rows(_) => false,
+        IngestError::Closed(_) | IngestError::Stored(_) | IngestError::Rows(_) => false,
     }
 }
 

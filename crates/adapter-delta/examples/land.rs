@@ -17,7 +17,7 @@ use bytes::Bytes;
 use cdp_event::{Offset, PartitionId, Parts, Record, Sequence, Timestamp, decode, validate};
 use cdp_identity::ProfileId;
 use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRows};
-use cdp_ports::{Lake, TableName};
+use cdp_ports::{Lake, Landing, TableName};
 use futures::executor::block_on;
 
 const SHOWN_EVERY: usize = 1000;

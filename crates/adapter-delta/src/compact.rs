@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::DeltaError;
 use crate::actions::ActiveFile;
+use crate::land::NewDataFile;
 use crate::table::Table;
 
 /// A date that still grows is rewritten when so many files are of one size class: each row is then rewritten a few
@@ -23,7 +24,7 @@ pub(crate) fn compact(table: &Table, target_bytes: u64) -> Result<Option<Compact
     let date = chosen.first().map(|file| file.date.as_str()).unwrap_or_default();
     let name = format!("compacted-{}", Uuid::new_v4().simple());
 
-    let mut merged = table.new_file(date, &name, newest.columns.clone())?;
+    let mut merged = NewDataFile::begin(table.place(), date, &name, newest.columns.clone())?;
     for file in &chosen {
         let file = table.place().read(&file.path)?;
         for rows in ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(ROWS_AT_ONCE).build()? {

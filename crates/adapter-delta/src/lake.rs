@@ -8,7 +8,7 @@ use std::thread;
 use arrow::datatypes::Schema;
 use cdp_event::Timestamp;
 use cdp_lake::layout;
-use cdp_ports::{Batches, Compaction, DataFile, Lake, PortResult, TableName};
+use cdp_ports::{Batches, Compaction, DataFile, Lake, Landing, PortResult, TableName};
 use delta_kernel::Engine;
 use object_store::ObjectStore;
 use url::Url;
@@ -17,15 +17,13 @@ use crate::bucket::Bucket;
 use crate::folder::{self, FolderStore, FolderTable};
 use crate::kernel::{self, Threads};
 use crate::log::Log;
+use crate::per_table::PerTable;
 use crate::place::Place;
 use crate::table::{Table, TableVersion};
-use crate::{DeltaError, compact, sweep};
+use crate::{DeltaError, compact, land, sweep};
 
 pub struct DeltaLake {
-    events: Table,
-    quarantine: Table,
-    identity: Table,
-    profiles: Table,
+    tables: PerTable<Table>,
 }
 
 /// How a table's log is opened: made where it is not there, or not.
@@ -88,15 +86,15 @@ impl DeltaLake {
             Ok::<_, DeltaError>(Table::new(place, log))
         };
         let open = &open;
-        let [events, quarantine, identity, profiles] = kernel::wait(|| {
+        let opened = kernel::wait(|| {
             thread::scope(|scope| {
-                let started = TableName::ALL.map(|table| {
+                let opening = PerTable::try_of(|table| {
                     thread::Builder::new().spawn_scoped(scope, move || open(table)).map_err(DeltaError::Threads)
-                });
-                started.map(|thread| thread?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                })?;
+                opening.try_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             })
         });
-        Ok(Self { events: events?, quarantine: quarantine?, identity: identity?, profiles: profiles? })
+        Ok(Self { tables: opened? })
     }
 
     /// An absolute path. A bucket has none: there it is the table's URL.
@@ -117,12 +115,7 @@ impl DeltaLake {
     }
 
     fn table(&self, table: TableName) -> &Table {
-        match table {
-            TableName::Events => &self.events,
-            TableName::Quarantine => &self.quarantine,
-            TableName::Identity => &self.identity,
-            TableName::Profiles => &self.profiles,
-        }
+        self.tables.of(table)
     }
 }
 
@@ -135,21 +128,13 @@ fn layout_of(table: TableName) -> &'static Schema {
     }
 }
 
-fn put(table: &Table, date: &str, name: &str, rows: Batches<'_>) -> Result<DataFile, DeltaError> {
-    let Some(first) = rows.next().transpose()? else { return Err(DeltaError::NoRows(name.to_owned())) };
-    let mut file = table.new_file(date, name, first.schema())?;
-    file.write(&first)?;
-    for batch in rows {
-        file.write(&batch?)?;
+impl Landing for DeltaLake {
+    async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
+        land::put(self.table(table).place(), table, date, name, rows)
     }
-    file.finish()
 }
 
 impl Lake for DeltaLake {
-    async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
-        put(self.table(table), date, name, rows).map_err(|error| error.at_port(format!("put {name} of {table}")))
-    }
-
     async fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {
         let action = || format!("commit plan {plan} of {} files to {table}", files.len());
         self.table(table).log().append(plan, files).map_err(|error| error.at_port(action()))

@@ -11,9 +11,13 @@
 
 mod lake;
 
+mod land;
+
 mod compact;
 mod sweep;
 mod table;
+
+mod per_table;
 
 mod actions;
 mod log;
@@ -30,4 +34,5 @@ pub use actions::ActiveFile;
 pub use bucket::{Bucket, S3Bucket};
 pub use error::DeltaError;
 pub use lake::DeltaLake;
+pub use land::DeltaLanding;
 pub use table::TableVersion;

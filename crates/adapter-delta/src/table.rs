@@ -3,18 +3,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::{Schema, SchemaRef};
-use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use cdp_lake::encode::TableFile;
 use cdp_lake::layout;
-use cdp_ports::DataFile;
 use delta_kernel::KernelResultIteratorStatic;
 
 use crate::DeltaError;
 use crate::actions::ActiveFile;
 use crate::kernel;
 use crate::log::Log;
-use crate::place::{Draft, Place, now_ms};
+use crate::place::Place;
 
 pub(crate) struct Table {
     place: Box<dyn Place>,
@@ -60,33 +57,5 @@ impl Table {
         let columns = log.schema()?;
         let rows: Vec<_> = columns.fields().iter().filter(|field| field.name() != layout::DATE).cloned().collect();
         Ok(TableVersion { version: log.version(), columns: Arc::new(Schema::new(rows)), files: log.active_files()? })
-    }
-
-    /// Begins a file for rows of one date.
-    pub fn new_file(&self, date: &str, name: &str, columns: SchemaRef) -> Result<NewDataFile, DeltaError> {
-        let path = format!("{}={date}/{name}.parquet", layout::DATE);
-        let draft = self.place.begin(&path)?;
-        Ok(NewDataFile { rows: TableFile::new(columns, draft)?, path, date: date.to_owned() })
-    }
-}
-
-/// A data file in the making: there once it is finished, and no version names it then.
-pub(crate) struct NewDataFile {
-    rows: TableFile<Box<dyn Draft>>,
-    /// Relative to the table's root.
-    path: String,
-    date: String,
-}
-
-impl NewDataFile {
-    pub fn write(&mut self, rows: &RecordBatch) -> Result<(), DeltaError> {
-        Ok(self.rows.write(rows)?)
-    }
-
-    pub fn finish(self) -> Result<DataFile, DeltaError> {
-        let Self { rows, path, date } = self;
-        let (draft, summary) = rows.finish()?;
-        let bytes = draft.publish()?;
-        Ok(DataFile { path, date, rows: summary.rows, bytes, stats: summary.stats, written_at_ms: now_ms() })
     }
 }

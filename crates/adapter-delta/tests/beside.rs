@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use adapter_delta::DeltaLake;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use cdp_event::Timestamp;
-use cdp_ports::{DataFile, Lake, PortResult, TableName};
+use cdp_ports::{DataFile, Lake, Landing, PortResult, TableName};
 use futures::executor::block_on;
 use serde_json::Value;
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use adapter_delta::{Bucket, DeltaError, DeltaLake};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use cdp_event::Timestamp;
-use cdp_ports::{FaultKind, Lake, TableName};
+use cdp_ports::{FaultKind, Lake, Landing, TableName};
 use futures::executor::block_on;
 use object_store::memory::InMemory;
 use url::Url;
@@ -136,6 +136,18 @@ fn a_put_is_one_request_and_a_commit_is_three() {
     assert_eq!(store.requests(), [Request::Head; 2], "is ours there? is a later one?");
     bench.commit(TABLE, 2, &[file]).expect("commit");
     assert_eq!(store.requests(), [Request::Head, Request::Head, Request::PutIfAbsent]);
+}
+
+#[test]
+fn who_only_lands_asks_for_nothing_else() {
+    let store = Counted::new();
+    let bench = Bench::over(store.clone());
+    store.requests();
+    let landing = bench.landing();
+    let file = block_on(landing.put(TABLE, DATE, "a", &mut once(Ok(sample(TABLE, 3))))).expect("put");
+    assert_eq!(store.requests(), [Request::Put]);
+    bench.commit(TABLE, 1, &[file]).expect("commit");
+    assert_eq!(rows(&bench.lake), 3);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use cdp_ports::{Lake, TableName};
+use cdp_ports::{Lake, Landing, TableName};
 use futures::executor::block_on;
 
 use bench::{Bench, DATE, sample};

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use adapter_delta::{DeltaError, DeltaLake};
 use arrow::datatypes::{DataType, Field, Schema};
 use cdp_event::Timestamp;
-use cdp_ports::{FaultKind, Lake, TableName};
+use cdp_ports::{FaultKind, Lake, Landing, TableName};
 use futures::executor::block_on;
 use serde_json::Value;
 

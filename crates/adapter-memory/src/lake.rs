@@ -7,7 +7,7 @@ use arrow::compute::concat_batches;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use cdp_event::Timestamp;
-use cdp_ports::{Batches, Clock, Compaction, DataFile, FaultKind, Lake, PortError, PortResult, TableName};
+use cdp_ports::{Batches, Clock, Compaction, DataFile, FaultKind, Lake, Landing, PortError, PortResult, TableName};
 
 use crate::lock;
 
@@ -72,7 +72,7 @@ impl MemoryLake {
     }
 }
 
-impl Lake for MemoryLake {
+impl Landing for MemoryLake {
     async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
         let refused = |error| PortError::because(FaultKind::Refused, format!("put {name} of {table}"), error);
         let batches: Vec<RecordBatch> = rows.collect::<Result<_, _>>().map_err(refused)?;
@@ -83,7 +83,9 @@ impl Lake for MemoryLake {
         let mut tables = lock(&self.tables);
         Ok(self.store(tables.entry(table).or_default(), date, name, rows))
     }
+}
 
+impl Lake for MemoryLake {
     async fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {
         let action = || format!("commit plan {plan} to {table}");
         let mut tables = lock(&self.tables);

@@ -1,16 +1,16 @@
 //! How far each partition has come, and what became of its records.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::AddAssign;
 
 use bytes::Bytes;
 use cdp_event::{Offset, PartitionId, Sequence};
 use cdp_identity::BadItem;
-use cdp_ports::{Condition, Key, PortResult, State, Version, Write};
+use cdp_ports::{Condition, Item, Key, PortResult, State, Transaction, Version, Write};
 use cdp_profile::InFlight;
 use prost::Message;
 
-use crate::keys::{CHECKPOINTS, checkpoint_key};
+use crate::keys::{CHECKPOINTS, CLOSED, checkpoint_key, closed_key};
 
 /// What became of a partition's records so far. `received = accepted + quarantined + duplicates`, always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,41 +117,86 @@ impl Checkpoint {
     }
 }
 
+/// `None`: the partition was never seen. Of one that is over there is no version: it does not change any more.
 pub(crate) async fn load_versioned(
     state: &impl State,
     partition: &PartitionId,
-) -> Result<Option<(Version, Checkpoint)>, crate::IngestError> {
-    let mut found = state.get(&[checkpoint_key(partition)]).await?;
-    let Some(item) = found.pop().flatten() else { return Ok(None) };
-    Ok(Some((item.version, Checkpoint::decode(item.body)?)))
+) -> Result<Option<(Option<Version>, Checkpoint)>, crate::IngestError> {
+    let found = state.get(&[checkpoint_key(partition), closed_key(partition)]).await?;
+    let mut found = found.into_iter().flatten();
+    let Some(item) = found.next() else { return Ok(None) };
+    let is_open = item.key.partition == CHECKPOINTS;
+    Ok(Some((is_open.then_some(item.version), Checkpoint::decode(item.body)?)))
 }
 
-pub(crate) fn write(partition: &PartitionId, checkpoint: &Checkpoint, expected: Option<Version>) -> Write {
+/// Moves the checkpoint on. `expected`: the version that the caller knows.
+pub(crate) fn writes(partition: &PartitionId, checkpoint: &Checkpoint, expected: Option<Version>) -> Vec<Write> {
     let condition = expected.map_or(Condition::Absent, Condition::At);
-    Write::Put { key: checkpoint_key(partition), body: checkpoint.encode(), condition }
+    let body = checkpoint.encode();
+    if !checkpoint.closed {
+        return vec![Write::Put { key: checkpoint_key(partition), body, condition }];
+    }
+    vec![
+        Write::Delete { key: checkpoint_key(partition), condition },
+        Write::Put { key: closed_key(partition), body, condition: Condition::Absent },
+    ]
 }
 
-/// All partitions' checkpoints, as they stood at one time: each is a lower bound of how far its partition is now.
+/// Partitions' checkpoints, as they stood at one time: each is a lower bound of how far its partition is now.
 #[derive(Clone, Debug, Default)]
 pub struct Checkpoints(HashMap<PartitionId, Checkpoint>);
 
 const PAGE: usize = 1000;
 
 impl Checkpoints {
-    pub async fn load(state: &impl State) -> Result<Self, crate::IngestError> {
-        let mut all = HashMap::new();
-        let mut after: Option<Key> = None;
+    /// Those of all partitions that there ever were.
+    pub async fn all(state: &impl State) -> Result<Self, crate::IngestError> {
+        let mut all = Self::default();
+        // In this order: one that is closed meanwhile is seen twice, not never.
+        all.read(state, CHECKPOINTS).await?;
+        all.read(state, CLOSED).await?;
+        Ok(all)
+    }
+
+    /// Reads again which partitions are open. Those that were found to be over are still known.
+    pub async fn refresh(&mut self, state: &impl State) -> Result<(), crate::IngestError> {
+        self.0.retain(|_, checkpoint| checkpoint.closed);
+        self.read(state, CHECKPOINTS).await
+    }
+
+    /// Finds out which of these are over, where they are not known.
+    pub async fn learn<'p>(
+        &mut self,
+        state: &impl State,
+        partitions: impl Iterator<Item = &'p PartitionId>,
+    ) -> Result<(), crate::IngestError> {
+        let unknown: HashSet<&PartitionId> = partitions.filter(|partition| !self.0.contains_key(partition)).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<Key> = unknown.into_iter().map(closed_key).collect();
+        for item in state.get(&keys).await?.into_iter().flatten() {
+            self.insert(item)?;
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, state: &impl State, place: &str) -> Result<(), crate::IngestError> {
+        let mut after: Option<String> = None;
         loop {
-            let page = state.query(CHECKPOINTS, "", after.as_ref().map(|key| key.sort.as_str()), PAGE).await?;
+            let page = state.query(place, "", after.as_deref(), PAGE).await?;
             let is_last = page.len() < PAGE;
-            after = page.last().map(|item| item.key.clone());
-            for item in page {
-                all.insert(PartitionId::new(&item.key.sort), Checkpoint::decode(item.body)?);
-            }
+            after = page.last().map(|item| item.key.sort.clone());
+            page.into_iter().try_for_each(|item| self.insert(item))?;
             if is_last {
-                return Ok(Self(all));
+                return Ok(());
             }
         }
+    }
+
+    fn insert(&mut self, item: Item) -> Result<(), BadItem> {
+        self.0.insert(PartitionId::new(&item.key.sort), Checkpoint::decode(item.body)?);
+        Ok(())
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&PartitionId, &Checkpoint)> {
@@ -173,6 +218,49 @@ pub(crate) async fn put(
     checkpoint: &Checkpoint,
     expected: Option<Version>,
 ) -> PortResult<()> {
-    let writes = vec![write(partition, checkpoint, expected)];
-    state.commit(cdp_ports::Transaction { writes, durable: false }).await
+    state.commit(Transaction { writes: writes(partition, checkpoint, expected), durable: false }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use cdp_event::Record;
+    use cdp_ports::Clock;
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::small_platform::platform;
+    use crate::{IngestError, retire};
+
+    #[test]
+    fn a_partition_that_is_over_stands_apart_and_takes_nothing_more() {
+        let platform = platform();
+        let [a, b, never] = ["a", "b", "never"].map(PartitionId::new);
+        let later = Offset::new(Sequence::from(1_000), 0);
+        block_on(async {
+            assert_eq!(retire(&platform.state, |partition| *partition == a).await.expect("memory"), [a.clone()]);
+
+            let mut known = Checkpoints::default();
+            known.refresh(&platform.state).await.expect("memory");
+            assert_eq!(known.iter().map(|(partition, _)| partition).collect::<Vec<_>>(), [&b]);
+            assert!(known.may_return(&a, later), "it may have begun since");
+            known.learn(&platform.state, [&a, &b, &never].into_iter()).await.expect("memory");
+            let may_return = [&a, &b, &never].map(|partition| known.may_return(partition, later));
+            assert_eq!(may_return, [false, true, true]);
+            known.refresh(&platform.state).await.expect("memory");
+            assert!(!known.may_return(&a, later), "what is over is known for ever");
+            assert_eq!(Checkpoints::all(&platform.state).await.expect("memory").iter().count(), 2);
+
+            let mut again = platform.open(a.clone()).await.expect("memory");
+            let done = again.checkpoint().done;
+            assert!(again.checkpoint().closed && done.is_some());
+            let record = Record {
+                sequence: Sequence::from(1_000),
+                arrived_at: platform.clock.now(),
+                partition_key: "k".into(),
+                data: "{}".into(),
+            };
+            let refused = again.take_records(&[record], "test").await;
+            assert!(matches!(refused, Err(IngestError::Closed(_))), "{refused:?}");
+        });
+    }
 }

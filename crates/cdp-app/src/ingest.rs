@@ -18,7 +18,7 @@ use cdp_event::{
     validate,
 };
 use cdp_identity::{BadItem, Rules};
-use cdp_ports::{Chance, Clock, DataFile, Lake, PortError, State, TableName, Transaction, Version};
+use cdp_ports::{Chance, Clock, DataFile, Landing, PortError, State, TableName, Transaction, Version};
 use cdp_profile::Verdict;
 
 use self::apply::{Applied, Apply};
@@ -35,6 +35,9 @@ pub enum IngestError {
     Stored(#[from] BadItem),
     #[error("rows can't be made into a table: {0}")]
     Rows(#[from] arrow::error::ArrowError),
+    /// Nothing may come after what closed it.
+    #[error("partition {0} is over, and more of it came")]
+    Closed(PartitionId),
     /// Another worker has moved the partition's checkpoint. Nothing of this batch counts; open the partition again.
     #[error("partition {0} is worked on by somebody else")]
     Fenced(PartitionId),
@@ -85,15 +88,18 @@ pub struct PartitionIngest<'i, S, L, C> {
     checkpoint: Checkpoint,
     version: Option<Version>,
     cache: IdentityCache,
+    /// Of all partitions: what may be delivered again, and has to be remembered.
+    checkpoints: Checkpoints,
 }
 
-impl<S: State, L: Lake, C: Clock + Chance> Ingest<S, L, C> {
+impl<S: State, L: Landing, C: Clock + Chance> Ingest<S, L, C> {
     pub async fn open(&self, partition: PartitionId) -> Result<PartitionIngest<'_, S, L, C>, IngestError> {
         let (version, checkpoint) = match checkpoint::load_versioned(&self.state, &partition).await? {
-            Some((version, checkpoint)) => (Some(version), checkpoint),
+            Some(found) => found,
             None => (None, Checkpoint::default()),
         };
-        Ok(PartitionIngest { ingest: self, partition, checkpoint, version, cache: IdentityCache::default() })
+        let (cache, checkpoints) = (IdentityCache::default(), Checkpoints::default());
+        Ok(PartitionIngest { ingest: self, partition, checkpoint, version, cache, checkpoints })
     }
 }
 
@@ -111,7 +117,7 @@ impl<'a> Valid<'a> {
 }
 
 /// An event on its way. It stays where it is: an event is large, and a batch has thousands.
-struct Landing<'b, 'a> {
+struct LandingEvent<'b, 'a> {
     event: &'b Event<'a>,
     arrived_at: Timestamp,
     bytes: &'a [u8],
@@ -128,7 +134,7 @@ struct Refused<'a> {
     rejection: Rejection,
 }
 
-impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
+impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
@@ -160,7 +166,7 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         let now = self.ingest.clock.now();
         let reach = self.checkpoint.reach.map(|reach| Offset::new(reach, u32::MAX));
         let fence = self.announce(through).await?;
-        let in_flight = Checkpoints::load(&self.ingest.state).await?;
+        self.checkpoints.refresh(&self.ingest.state).await?;
 
         let mut took = StageTimes { checkpoint: began.elapsed(), ..StageTimes::default() };
         let received = decoded.len() as u64;
@@ -169,7 +175,7 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         took.decode = began.elapsed();
         let mut landing = self.resolve(&events, fence, reach, &mut refused, &mut took.resolve).await?;
         let began = Instant::now();
-        let applied = self.apply(&mut landing, &in_flight, now).await?;
+        let applied = self.apply(&mut landing, now).await?;
         took.apply = began.elapsed();
         refused.extend(landing.iter().filter(|landing| landing.verdict.is_none()).map(without_room));
 
@@ -198,6 +204,9 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
     /// Says how far this batch may leave traces, before it leaves any. Whoever else works on the partition is fenced off:
     /// the checkpoint's version is not the one that they know, and both their claims and their end of a batch depend on it.
     async fn announce(&mut self, through: Sequence) -> Result<Version, IngestError> {
+        if self.checkpoint.closed {
+            return Err(IngestError::Closed(self.partition.clone()));
+        }
         let reach = self.checkpoint.reach.max(Some(through));
         let announced = Checkpoint { reach, ..self.checkpoint.clone() };
         checkpoint::put(&self.ingest.state, &self.partition, &announced, self.version)
@@ -216,7 +225,7 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         reach: Option<Offset>,
         refused: &mut Vec<Refused<'a>>,
         took: &mut Duration,
-    ) -> Result<Vec<Landing<'b, 'a>>, IngestError> {
+    ) -> Result<Vec<LandingEvent<'b, 'a>>, IngestError> {
         let began = Instant::now();
         let Ingest { state, rules, .. } = self.ingest;
         let resolver = Resolver { state, rules, partition: &self.partition, fence, reach };
@@ -225,7 +234,7 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         for (Valid { event, arrived_at, bytes }, outcome) in events.iter().zip(outcomes) {
             let arrived_at = *arrived_at;
             match outcome {
-                Ok(resolved) => landing.push(Landing { event, arrived_at, bytes, resolved, verdict: None }),
+                Ok(resolved) => landing.push(LandingEvent { event, arrived_at, bytes, resolved, verdict: None }),
                 Err(rejection) => refused.push(Refused {
                     offset: event.offset,
                     arrived_at,
@@ -239,19 +248,15 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         Ok(landing)
     }
 
-    async fn apply(
-        &self,
-        landing: &mut [Landing<'_, '_>],
-        in_flight: &Checkpoints,
-        now: Timestamp,
-    ) -> Result<Applied, IngestError> {
-        let apply = Apply { state: &self.ingest.state, partition: &self.partition, in_flight, now };
+    async fn apply(&mut self, landing: &mut [LandingEvent<'_, '_>], now: Timestamp) -> Result<Applied, IngestError> {
+        let in_flight = &mut self.checkpoints;
+        let mut apply = Apply { state: &self.ingest.state, partition: &self.partition, in_flight, now };
         apply.apply(landing).await
     }
 
     async fn land(
         &self,
-        landing: &[Landing<'_, '_>],
+        landing: &[LandingEvent<'_, '_>],
         refused: &[Refused<'_>],
         applied: Applied,
         now: Timestamp,
@@ -271,7 +276,7 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
     ) -> Result<(), IngestError> {
         let mut finished = Checkpoint { done: Some(through), closed: closes, ..self.checkpoint.clone() };
         finished.counts += *counts;
-        let mut writes = vec![checkpoint::write(&self.partition, &finished, self.version)];
+        let mut writes = checkpoint::writes(&self.partition, &finished, self.version);
         for (table, file) in files {
             let name = format!("{:013}-{:016x}", now.as_ms().max(0), self.ingest.clock.draw());
             writes.push(OutboxEntry { name, partition: self.partition.clone(), file }.write(table));
@@ -288,7 +293,7 @@ impl<S: State, L: Lake, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
 }
 
 /// One profile that is full is no failure of the batch either.
-fn without_room<'a>(landing: &Landing<'_, 'a>) -> Refused<'a> {
+fn without_room<'a>(landing: &LandingEvent<'_, 'a>) -> Refused<'a> {
     let profile = landing.resolved.profile;
     Refused {
         offset: landing.event.offset,

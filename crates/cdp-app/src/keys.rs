@@ -16,11 +16,18 @@ pub fn member_key(profile: ProfileId) -> Key {
     Key::new(format!("profile/{profile}"), "member")
 }
 
-/// All checkpoints stand together, so that one query tells what is in flight.
+/// Checkpoints of open partitions stand together, so that one query tells what is in flight.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
+
+/// Those of partitions that are over stand apart: each file that was ever dropped has one.
+pub(crate) const CLOSED: &str = "closed";
 
 pub(crate) fn checkpoint_key(partition: &PartitionId) -> Key {
     Key::new(CHECKPOINTS, partition.as_str())
+}
+
+pub(crate) fn closed_key(partition: &PartitionId) -> Key {
+    Key::new(CLOSED, partition.as_str())
 }
 
 pub(crate) fn outbox_partition(table: TableName) -> String {

@@ -13,10 +13,11 @@ pub async fn retire(
     is_over: impl Fn(&PartitionId) -> bool,
 ) -> Result<Vec<PartitionId>, IngestError> {
     let mut closed = Vec::new();
-    let open = Checkpoints::load(state).await?;
-    for (partition, _) in open.iter().filter(|(partition, checkpoint)| !checkpoint.closed && is_over(partition)) {
+    let mut open = Checkpoints::default();
+    open.refresh(state).await?;
+    for (partition, _) in open.iter().filter(|(partition, _)| is_over(partition)) {
         let Some((version, checkpoint)) = checkpoint::load_versioned(state, partition).await? else { continue };
-        match checkpoint::put(state, partition, &Checkpoint { closed: true, ..checkpoint }, Some(version)).await {
+        match checkpoint::put(state, partition, &Checkpoint { closed: true, ..checkpoint }, version).await {
             Ok(()) => closed.push(partition.clone()),
             Err(error) if error.is_stale() => {}
             Err(error) => return Err(error.into()),

@@ -52,11 +52,11 @@ type Waiting = BTreeMap<(TableName, PartitionId), u64>;
 impl<S: State, R: RecordCount, T: TableFacts> Verify<'_, S, R, T> {
     pub async fn verify(&self) -> Result<Verification, VerifyError> {
         // The order matters. What `before` counts is in the tables, or in the outbox as it is read next.
-        let before = Checkpoints::load(self.state).await?;
+        let before = Checkpoints::all(self.state).await?;
         let waiting = self.waiting().await?;
         let events = self.tables.rows_by_partition(TableName::Events).await?;
         let quarantine = self.tables.rows_by_partition(TableName::Quarantine).await?;
-        let after = Checkpoints::load(self.state).await?;
+        let after = Checkpoints::all(self.state).await?;
         let rows = RowsAreThere { before: by_partition(&before), after: by_partition(&after), waiting: &waiting };
         let mut checks = vec![
             counts_add_up(&before),
@@ -68,7 +68,7 @@ impl<S: State, R: RecordCount, T: TableFacts> Verify<'_, S, R, T> {
 
         let people = self.people(&before, rows_of(&waiting, TableName::Events)).await?;
         let claims = self.claims().await?;
-        let last = Checkpoints::load(self.state).await?;
+        let last = Checkpoints::all(self.state).await?;
         let is_still = by_partition(&before) == by_partition(&last) && !is_in_flight(&last);
         let at_rest = is_still && waiting.is_empty();
         let duplicates = last.iter().map(|(_, checkpoint)| checkpoint.counts.duplicates).sum();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use cdp_app::{BatchReport, Counts, Ingest, IngestError, PartitionIngest};
 use cdp_event::{PartitionId, Reason, Rejection, Sequence, Timestamp};
-use cdp_ports::{Chance, Clock, Lake, PortError, State};
+use cdp_ports::{Chance, Clock, Landing, PortError, State};
 
 use self::stored::{StoredEnding, StoredFile};
 use crate::batch::{Batch, BatchLimits};
@@ -58,7 +58,7 @@ pub enum IntakeError {
     Stored(PartitionId),
 }
 
-impl<S: State, L: Lake, C: Clock + Chance> Intake<'_, S, L, C> {
+impl<S: State, L: Landing, C: Clock + Chance> Intake<'_, S, L, C> {
     /// Takes the file in, from where it stood, and writes its report. `progress` may ask to stop after a batch: then the
     /// report's status is still `Running`.
     pub async fn take_in(
@@ -98,7 +98,7 @@ struct Work<'w, S, L, C> {
     reported: Timestamp,
 }
 
-impl<'w, S: State, L: Lake, C: Clock + Chance> Work<'w, S, L, C> {
+impl<'w, S: State, L: Landing, C: Clock + Chance> Work<'w, S, L, C> {
     async fn open(
         ingest: &'w Ingest<S, L, C>,
         source: DropSource<'w>,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use adapter_delta::{DeltaError, DeltaLake, S3Bucket};
+use adapter_delta::{DeltaError, DeltaLake, DeltaLanding, S3Bucket};
 use adapter_dynamodb::DynamoState;
 use adapter_kinesis::KinesisStream;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -62,6 +62,11 @@ impl Surroundings {
 
     pub fn state(&self) -> Result<DynamoState, StartError> {
         Ok(DynamoState::new(&self.aws, self.vars.get("CDP_STATE_TABLE")?))
+    }
+
+    /// For one who only lands files.
+    pub fn landing(&self) -> Result<DeltaLanding, StartError> {
+        Ok(DeltaLanding::in_bucket(&self.bucket()?.bucket()?)?)
     }
 
     /// Makes the tables that are not there.

@@ -71,11 +71,11 @@ pub struct Compaction {
 /// Rows of one file, some thousands at a time, so that a large file is made in little memory.
 pub type Batches<'b> = &'b mut (dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send);
 
-/// All calls may run side by side, in one process or in several.
-pub trait Lake: Send + Sync {
+/// What ingest may do to a lake. All calls may run side by side, in one process or in several.
+pub trait Landing: Send + Sync {
     /// Writes rows of one table and one date (the `date` column is not among the rows' columns: it is the folder) as a
     /// file named `name` (no slash, no suffix; the caller never uses a name twice). Durable once answered. No reader
-    /// sees the rows before `commit`. `Refused`: there is no batch, or one that could not be made.
+    /// sees the rows before [`Lake::commit`]. `Refused`: there is no batch, or one that could not be made.
     fn put(
         &self,
         table: TableName,
@@ -83,7 +83,10 @@ pub trait Lake: Send + Sync {
         name: &str,
         rows: Batches<'_>,
     ) -> impl Future<Output = PortResult<DataFile>> + Send;
+}
 
+/// All that can be done to a lake, by as many side by side.
+pub trait Lake: Landing {
     /// Adds the files to the table in one commit that carries `plan` as its txn version. `Stale` when the table already
     /// carries `plan` or a later one, or when other writers were quicker too often: nothing has changed.
     /// `Busy`: it may have happened; `last_plan` tells.
@@ -111,11 +114,13 @@ pub trait Lake: Send + Sync {
     ) -> impl Future<Output = PortResult<u64>> + Send;
 }
 
-impl<L: Lake> Lake for Arc<L> {
+impl<L: Landing> Landing for Arc<L> {
     async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
         self.as_ref().put(table, date, name, rows).await
     }
+}
 
+impl<L: Lake> Lake for Arc<L> {
     async fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {
         self.as_ref().commit(table, plan, files).await
     }

@@ -13,6 +13,6 @@ pub mod conformance;
 
 pub use clock::{Chance, Clock};
 pub use fault::{FaultKind, PortError, PortResult};
-pub use lake::{Batches, Compaction, DataFile, Lake, TableName};
+pub use lake::{Batches, Compaction, DataFile, Lake, Landing, TableName};
 pub use state::{Condition, Item, Key, MAX_TRANSACTION_ITEMS, State, Transaction, Version, Write};
 pub use stream::{NewRecord, Stream};

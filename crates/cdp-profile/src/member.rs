@@ -136,6 +136,11 @@ impl Member {
         &self.applied
     }
 
+    /// Those that events of this profile may be delivered from again, as far as it knows.
+    pub fn partitions(&self) -> impl Iterator<Item = &PartitionId> {
+        self.applied.iter().map(|(partition, _)| partition)
+    }
+
     /// The highest offset of `partition` that was applied, while it is in flight.
     pub fn reached(&self, partition: &PartitionId) -> Option<Offset> {
         self.applied.iter().find(|(p, _)| p == partition).map(|(_, offset)| *offset)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use adapter_delta::DeltaLake;
+use adapter_delta::DeltaLanding;
 use adapter_dynamodb::DynamoState;
 use adapter_machine::Machine;
 use aws_lambda_events::kinesis::KinesisEvent;
@@ -20,10 +20,10 @@ const AT_A_TIME: usize = 2_500;
 /// The next ones are begun only while so much more time is left than the slowest of before took.
 const MARGIN: Duration = Duration::from_secs(3);
 
-type Worker = PartitionIngest<'static, DynamoState, DeltaLake, Machine>;
+type Worker = PartitionIngest<'static, DynamoState, DeltaLanding, Machine>;
 
 pub struct Handler {
-    ingest: &'static Ingest<DynamoState, DeltaLake, Machine>,
+    ingest: &'static Ingest<DynamoState, DeltaLanding, Machine>,
     /// The source of records that name no other: the stream.
     source: String,
     /// What is known of shards that came before; a worker that failed is forgotten, and opened again.
@@ -34,7 +34,7 @@ impl Handler {
     pub fn assemble(surroundings: &Surroundings) -> Result<Self, StartError> {
         let settings = surroundings.settings()?;
         let rules = settings.identity.rules()?;
-        let (state, lake) = (surroundings.state()?, surroundings.lake()?);
+        let (state, lake) = (surroundings.state()?, surroundings.landing()?);
         // Workers borrow it, and live as long as the process.
         let ingest = Box::leak(Box::new(Ingest { state, lake, clock: Machine, rules }));
         Ok(Self { ingest, source: settings.stream.name, workers: Mutex::default() })

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use adapter_delta::{Bucket, DeltaLake};
+use adapter_delta::{Bucket, DeltaLake, DeltaLanding};
 use cdp_ports::TableName;
 use futures::TryStreamExt;
 use futures::executor::block_on;
@@ -40,6 +40,10 @@ impl Bench<Store> {
 
     pub fn open_existing(&self) -> DeltaLake {
         DeltaLake::open_existing_bucket(bucket(&self.place)).expect("a lake")
+    }
+
+    pub fn landing(&self) -> DeltaLanding {
+        DeltaLanding::in_bucket(&bucket(&self.place)).expect("a URL that may have tables")
     }
 
     /// What is below the table's root.

@@ -13,7 +13,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cdp_lake::layout;
 use cdp_ports::conformance::lake::LakeBench;
-use cdp_ports::{DataFile, Lake, PortResult, TableName};
+use cdp_ports::{DataFile, Lake, Landing, PortResult, TableName};
 use futures::executor::block_on;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;

@@ -7,7 +7,7 @@ use cdp_ports::{Condition, FaultKind, Item, State, Transaction, Version, Write};
 use cdp_profile::{Member, Outline};
 use hashbrown::HashMap;
 
-use super::{IngestError, Landing};
+use super::{IngestError, LandingEvent};
 use crate::checkpoint::Checkpoints;
 use crate::keys::member_key;
 
@@ -20,7 +20,7 @@ pub(super) type Applied = HashMap<ProfileId, (Version, Outline)>;
 pub(super) struct Apply<'a, S> {
     pub state: &'a S,
     pub partition: &'a PartitionId,
-    pub in_flight: &'a Checkpoints,
+    pub in_flight: &'a mut Checkpoints,
     pub now: Timestamp,
 }
 
@@ -38,7 +38,7 @@ struct Next {
 }
 
 impl<S: State> Apply<'_, S> {
-    pub async fn apply(&self, landing: &mut [Landing<'_, '_>]) -> Result<Applied, IngestError> {
+    pub async fn apply(&mut self, landing: &mut [LandingEvent<'_, '_>]) -> Result<Applied, IngestError> {
         let mut applied = Applied::default();
         let mut groups = by_profile(landing);
         // What somebody else has written meanwhile is read again.
@@ -54,16 +54,18 @@ impl<S: State> Apply<'_, S> {
 
     /// Answers the groups that came too late.
     async fn apply_some(
-        &self,
+        &mut self,
         groups: &[Group],
-        landing: &mut [Landing<'_, '_>],
+        landing: &mut [LandingEvent<'_, '_>],
         applied: &mut Applied,
     ) -> Result<Vec<Group>, IngestError> {
         let keys: Vec<_> = groups.iter().map(|(profile, _)| member_key(*profile)).collect();
         let items = self.state.get(&keys).await?;
-        let nexts =
-            groups.iter().zip(items).map(|((profile, events), item)| self.next(*profile, events, item, landing));
-        let nexts: Vec<Next> = nexts.collect::<Result<_, _>>()?;
+        let read = groups.iter().zip(items).map(|((profile, _), item)| read(*profile, item));
+        let read: Vec<(Option<Version>, Member)> = read.collect::<Result<_, _>>()?;
+        self.in_flight.learn(self.state, read.iter().flat_map(|(_, member)| member.partitions())).await?;
+        let nexts = groups.iter().zip(read).map(|((_, events), read)| self.next(events, read, landing));
+        let nexts: Vec<Next> = nexts.collect();
         let writes = groups.iter().zip(&nexts).filter_map(|((profile, _), next)| write(*profile, next)).collect();
         let mut outcomes = self.state.commit_each(writes).await.into_iter();
         let mut stale = Vec::new();
@@ -88,15 +90,10 @@ impl<S: State> Apply<'_, S> {
 
     fn next(
         &self,
-        profile: ProfileId,
         events: &[usize],
-        item: Option<Item>,
-        landing: &mut [Landing<'_, '_>],
-    ) -> Result<Next, BadItem> {
-        let (read_at, mut member) = match item {
-            Some(item) => (Some(item.version), Member::decode(item.body)?),
-            None => (None, Member::new(profile)),
-        };
+        (read_at, mut member): (Option<Version>, Member),
+        landing: &mut [LandingEvent<'_, '_>],
+    ) -> Next {
         let reached = member.reached(self.partition);
         for &at in events {
             let landing = &mut landing[at];
@@ -105,15 +102,23 @@ impl<S: State> Apply<'_, S> {
         let is_changed = member.reached(self.partition) != reached;
         let outline = Outline::from(&member);
         let body = is_changed.then(|| {
-            member.forget(self.in_flight, self.now);
+            member.forget(&*self.in_flight, self.now);
             member.encode()
         });
-        Ok(Next { outline, reached, body, read_at })
+        Next { outline, reached, body, read_at }
     }
 }
 
+/// A profile, and the version that it stands at.
+fn read(profile: ProfileId, item: Option<Item>) -> Result<(Option<Version>, Member), BadItem> {
+    Ok(match item {
+        Some(item) => (Some(item.version), Member::decode(item.body)?),
+        None => (None, Member::new(profile)),
+    })
+}
+
 /// What was not applied before is not applied now.
-fn refuse(events: &[usize], reached: Option<Offset>, landing: &mut [Landing<'_, '_>]) {
+fn refuse(events: &[usize], reached: Option<Offset>, landing: &mut [LandingEvent<'_, '_>]) {
     for &at in events {
         if Some(landing[at].event.offset) > reached {
             landing[at].verdict = None;
@@ -128,7 +133,7 @@ fn write(profile: ProfileId, next: &Next) -> Option<Transaction> {
 }
 
 /// Profiles in the order in which the batch first names them, each with its events.
-fn by_profile(landing: &[Landing<'_, '_>]) -> Vec<Group> {
+fn by_profile(landing: &[LandingEvent<'_, '_>]) -> Vec<Group> {
     let mut places: HashMap<ProfileId, usize> = HashMap::new();
     let mut groups: Vec<Group> = Vec::new();
     for (at, landing) in landing.iter().enumerate() {

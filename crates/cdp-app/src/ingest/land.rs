@@ -6,13 +6,13 @@ use std::iter;
 use cdp_event::{Offset, PartitionId, Timestamp};
 use cdp_identity::{Edge, IdentitySet, ProfileId, SetItem};
 use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRows};
-use cdp_ports::{Batches, Chance, Clock, DataFile, Lake, State, TableName};
+use cdp_ports::{Batches, Chance, Clock, DataFile, Landing, State, TableName};
 use cdp_profile::{Outline, Person, Verdict};
 use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
 
 use super::apply::Applied;
-use super::{Ingest, IngestError, Landing, Refused, load_set};
+use super::{Ingest, IngestError, LandingEvent, Refused, load_set};
 use crate::keys::{member_key, set_key};
 
 /// Profiles of one read.
@@ -42,10 +42,10 @@ impl Sets {
     }
 }
 
-impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
+impl<S: State, L: Landing, C: Clock + Chance> Land<'_, S, L, C> {
     pub async fn put(
         mut self,
-        landing: &[Landing<'_, '_>],
+        landing: &[LandingEvent<'_, '_>],
         refused: &[Refused<'_>],
     ) -> Result<Vec<(TableName, DataFile)>, IngestError> {
         let mut files = Vec::new();
@@ -62,7 +62,7 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
 
     async fn put_events(
         &self,
-        landing: &[Landing<'_, '_>],
+        landing: &[LandingEvent<'_, '_>],
         files: &mut Vec<(TableName, DataFile)>,
     ) -> Result<(), IngestError> {
         let accepted = landing.iter().filter(|landing| landing.verdict == Some(Verdict::Accepted));
@@ -97,12 +97,12 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
 
     async fn put_identity(
         &self,
-        landing: &[Landing<'_, '_>],
+        landing: &[LandingEvent<'_, '_>],
         sets: &Sets,
         files: &mut Vec<(TableName, DataFile)>,
     ) -> Result<(), IngestError> {
         let mut rows = IdentityRows::default();
-        for Landing { event, resolved, .. } in landing {
+        for LandingEvent { event, resolved, .. } in landing {
             let mut push = |row: IdentityRow<'_>| {
                 let rules = self.ingest.rules.version().as_str();
                 rows.push(self.partition, event.offset, rules, &row);
@@ -155,7 +155,7 @@ impl<S: State, L: Lake, C: Clock + Chance> Land<'_, S, L, C> {
     /// row; the later read saw both, and has the higher revision.
     async fn put_profiles(
         &mut self,
-        landing: &[Landing<'_, '_>],
+        landing: &[LandingEvent<'_, '_>],
         sets: &Sets,
         files: &mut Vec<(TableName, DataFile)>,
     ) -> Result<(), IngestError> {

@@ -167,7 +167,7 @@ impl<S: State> Resolver<'_, S> {
     }
 
     async fn check_fence(&self) -> Result<(), IngestError> {
-        let current = checkpoint::load_versioned(self.state, self.partition).await?.map(|(version, _)| version);
+        let current = checkpoint::load_versioned(self.state, self.partition).await?.and_then(|(version, _)| version);
         if current == Some(self.fence) { Ok(()) } else { Err(IngestError::Fenced(self.partition.clone())) }
     }
 

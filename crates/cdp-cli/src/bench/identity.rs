@@ -10,9 +10,9 @@ use adapter_memory::MemoryLake;
 use arrow::array::AsArray;
 use arrow::record_batch::RecordBatch;
 use cdp_app::Ingest;
-use cdp_event::{PartitionId, Record, Timestamp};
+use cdp_event::{PartitionId, Record};
 use cdp_identity::{ProfileId, Rules};
-use cdp_ports::{Batches, Compaction, DataFile, Lake, PortResult, TableName};
+use cdp_ports::{Batches, DataFile, Landing, PortResult, TableName};
 use clap::Args;
 use futures::executor::block_on;
 
@@ -67,7 +67,7 @@ struct Tape {
     canonical: Mutex<HashMap<ProfileId, (i64, ProfileId)>>,
 }
 
-impl Lake for Tape {
+impl Landing for Tape {
     async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
         let mut noted = rows.map(|batch| {
             let batch = batch?;
@@ -79,22 +79,6 @@ impl Lake for Tape {
             Ok(batch.slice(0, 0))
         });
         self.lake.put(table, date, name, &mut noted).await
-    }
-
-    async fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {
-        self.lake.commit(table, plan, files).await
-    }
-
-    async fn last_plan(&self, table: TableName) -> PortResult<Option<u64>> {
-        self.lake.last_plan(table).await
-    }
-
-    async fn compact(&self, table: TableName, target_bytes: u64) -> PortResult<Option<Compaction>> {
-        self.lake.compact(table, target_bytes).await
-    }
-
-    async fn sweep(&self, table: TableName, named: &[String], before: Timestamp) -> PortResult<u64> {
-        self.lake.sweep(table, named, before).await
     }
 }
 

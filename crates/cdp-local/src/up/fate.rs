@@ -18,7 +18,7 @@ impl Fate {
         match error {
             IngestError::Port(error) => Self::of_kind(error.kind),
             IngestError::Fenced(_) => Self::TryAgain,
-            IngestError::Stored(_) | IngestError::Rows(_) => Self::StopProcess,
+            IngestError::Closed(_) | IngestError::Stored(_) | IngestError::Rows(_) => Self::StopProcess,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use cdp_app::{IngestError, PartitionIngest};
 use cdp_deployment::IngestLimits;
 use cdp_event::{PartitionId, Record, Sequence};
-use cdp_ports::{Chance, Clock, Lake, State, Stream};
+use cdp_ports::{Chance, Clock, Landing, State, Stream};
 use futures::executor::block_on;
 
 use super::fate::{Backoff, Fate};
@@ -58,7 +58,7 @@ impl ShardWorker<'_> {
         Ok(())
     }
 
-    fn take<S: State, L: Lake, C: Clock + Chance>(
+    fn take<S: State, L: Landing, C: Clock + Chance>(
         &self,
         worker: &mut PartitionIngest<'_, S, L, C>,
         batch: &[Record],

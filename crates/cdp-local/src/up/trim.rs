@@ -32,8 +32,9 @@ impl LogTrimmer<'_> {
         let hours = i64::from(deployment.config.settings.retention.stream_hours);
         let older_than = ingest.clock.now().plus_ms(-hours * HOUR_MS);
         let shards = block_on(log.partitions())?;
-        let checkpoints = block_on(Checkpoints::load(&ingest.state))?;
-        for (partition, checkpoint) in checkpoints.iter().filter(|(partition, _)| shards.contains(partition)) {
+        let mut open = Checkpoints::default();
+        block_on(open.refresh(&ingest.state))?;
+        for (partition, checkpoint) in open.iter().filter(|(partition, _)| shards.contains(partition)) {
             let Some(done) = checkpoint.done else { continue };
             let records = log.trim(partition, done, older_than)?;
             if records > 0 {

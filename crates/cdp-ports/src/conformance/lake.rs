@@ -6,7 +6,7 @@ use arrow::record_batch::RecordBatch;
 use cdp_event::Timestamp;
 
 use super::{assert_fault, run_each};
-use crate::{DataFile, FaultKind, Lake, TableName};
+use crate::{DataFile, FaultKind, Lake, Landing, TableName};
 
 /// A lake, and what the suite can't know of it: what rows its tables take, and how they are read.
 pub trait LakeBench {

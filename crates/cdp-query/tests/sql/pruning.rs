@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::util::display::array_value_to_string;
-use cdp_ports::{Lake, TableName};
+use cdp_ports::{Lake, Landing, TableName};
 use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
 

@@ -6,7 +6,7 @@ use arrow::record_batch::RecordBatch;
 use cdp_event::{Identifier, Namespace, Offset, PartitionId, RawEvent, Reason, Rejection, Timestamp, validate};
 use cdp_identity::ProfileId;
 use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRows};
-use cdp_ports::{Lake, TableName};
+use cdp_ports::{Lake, Landing, TableName};
 use cdp_query::Query;
 use tempfile::TempDir;
 

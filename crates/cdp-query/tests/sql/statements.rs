@@ -173,7 +173,7 @@ async fn each_statement_sees_what_was_committed_before_it() {
 
 #[tokio::test]
 async fn what_was_put_and_not_committed_is_not_seen() {
-    use cdp_ports::Lake;
+    use cdp_ports::Landing;
     let sample = Sample::full().await;
     let put = sample
         .lake
