@@ -1,7 +1,7 @@
 //! Validation: an event of the Segment spec, or a rejection that names the field and the remedy.
 //!
-//! Each byte is looked at a few times at most: once as UTF-8, once by the outer parse, which leaves `properties`, `traits`
-//! and `context` as they stand, and once more inside those three for the few fields that are needed from them.
+//! Each byte is looked at twice: once as UTF-8, once as JSON, which keeps `properties`, `traits` and `context` as they stand
+//! and finds the few fields that are needed of them on its way.
 
 mod body;
 mod times;
@@ -9,70 +9,60 @@ mod times;
 mod context;
 mod found;
 
-mod explain;
-
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
 use xxhash_rust::xxh3::Xxh3;
 
-use self::body::{Body, PropertyFields, TraitFields, fields_of};
-use self::context::{InContext, with_shared};
-use self::explain::explain;
+use self::body::Body;
+use self::context::InContext;
 use self::found::{Found, alias_of};
 use self::times::Times;
 use crate::event::Facts;
-use crate::json::{Text, depth_exceeds, lone_surrogate};
+use crate::json::lone_surrogate;
 use crate::{Event, EventKind, Namespace, RawEvent, Reason, Rejection};
 
 pub const MAX_EVENT_BYTES: usize = 32 * 1024;
-const MAX_DEPTH: usize = 64;
 const MAX_MESSAGE_ID_CHARS: usize = 100;
 
 pub fn validate<'a>(raw: &RawEvent<'a>) -> Result<Event<'a>, Rejection> {
     let text = check_bytes(raw.bytes)?;
-    let body: Body<'a> = serde_json::from_str(text).map_err(|error| explain(&error, text))?;
+    let body: Body<'a> = Body::read(text)?;
 
-    let kind = kind_of(body.kind.0.as_deref(), raw.kind)?;
-    let properties = object("properties", body.properties)?;
-    let traits = object("traits", body.traits)?;
-    let context = with_shared(object("context", body.context)?, raw.context.as_deref())?;
-
-    let user_id = identifier_text("userId", body.user_id)?;
-    let anonymous_id = identifier_text("anonymousId", body.anonymous_id)?;
-    let group_id = identifier_text("groupId", body.group_id)?;
-    let previous_id = identifier_text("previousId", body.previous_id)?;
-    let event = body.event.0.filter(|name| !name.trim().is_empty());
+    let kind = kind_of(body.kind.get().as_deref(), raw.kind)?;
+    let user_id = identifier_text("userId", body.user_id.get())?;
+    let anonymous_id = identifier_text("anonymousId", body.anonymous_id.get())?;
+    let group_id = identifier_text("groupId", body.group_id.get())?;
+    let previous_id = identifier_text("previousId", body.previous_id.get())?;
+    let event = body.event.get().filter(|name| !name.trim().is_empty());
     require(kind, &event, &group_id, &previous_id)?;
     if user_id.is_none() && anonymous_id.is_none() {
         return Err(Rejection::of("userId", Reason::NoIdentifier, "neither `userId` nor `anonymousId` has a value"));
     }
 
-    let times = Times::read(body.timestamp, body.original_timestamp, body.sent_at, raw)?;
-    let message_id = message_id(body.message_id.0, raw)?;
+    let times = Times::read(body.timestamp.get(), body.original_timestamp.get(), body.sent_at.get(), raw)?;
+    let message_id = message_id(body.message_id.get(), raw)?;
 
-    let in_context = InContext::read(context.as_ref())?;
-    let in_properties: PropertyFields<'a> = fields_of("properties", properties.map(RawValue::get))?;
-    let in_traits: TraitFields<'a> = fields_of("traits", traits.map(RawValue::get))?;
+    let in_context = InContext::read(body.context.get(), raw.context.as_deref())?;
+    let (properties, traits) = (body.properties.get(), body.traits.get());
 
     let mut found = Found::default();
     found.take("userId", Namespace::USER_ID, user_id.clone())?;
     found.take("anonymousId", Namespace::ANONYMOUS_ID, anonymous_id.clone())?;
     // A group's traits are the group's, not the person's.
     if kind != EventKind::Group {
-        found.offer(Namespace::EMAIL, in_traits.email);
-        found.offer(Namespace::PHONE, in_traits.phone);
+        found.offer(Namespace::EMAIL, traits.fields.email.get());
+        found.offer(Namespace::PHONE, traits.fields.phone.get());
     }
-    found.offer(Namespace::EMAIL, in_properties.email);
+    found.offer(Namespace::EMAIL, properties.fields.email.get());
     in_context.identifiers.into_iter().for_each(|identifier| found.keep(identifier));
     let alias = match kind {
         EventKind::Alias => alias_of(previous_id.as_deref(), anonymous_id.as_deref(), &mut found)?,
         EventKind::Track | EventKind::Identify | EventKind::Page | EventKind::Screen | EventKind::Group => None,
     };
     let facts = Facts {
-        revenue: in_properties.revenue.0,
-        currency: in_properties.currency.0,
-        order_id: in_properties.order_id.0,
+        revenue: properties.fields.revenue.get(),
+        currency: properties.fields.currency.get(),
+        order_id: properties.fields.order_id.get(),
         ..in_context.facts
     };
     Ok(Event {
@@ -85,7 +75,7 @@ pub fn validate<'a>(raw: &RawEvent<'a>) -> Result<Event<'a>, Rejection> {
         sent_at: times.sent,
         received_at: raw.received_at,
         event,
-        name: body.name.0,
+        name: body.name.get(),
         user_id,
         anonymous_id,
         group_id,
@@ -93,9 +83,9 @@ pub fn validate<'a>(raw: &RawEvent<'a>) -> Result<Event<'a>, Rejection> {
         identifiers: found.identifiers,
         alias,
         facts,
-        properties: properties.map(|json| Cow::Borrowed(json.get())),
-        traits: traits.map(|json| Cow::Borrowed(json.get())),
-        context,
+        properties: properties.json.map(Cow::Borrowed),
+        traits: traits.json.map(Cow::Borrowed),
+        context: in_context.json,
     })
 }
 
@@ -107,9 +97,6 @@ fn check_bytes(bytes: &[u8]) -> Result<&str, Rejection> {
         .map_err(|error| Rejection::new(Reason::NotUtf8, format!("byte {} is not UTF-8", error.valid_up_to())))?;
     if !text.trim_start().starts_with('{') {
         return Err(Rejection::new(Reason::NotJson, "the record is not a JSON object"));
-    }
-    if depth_exceeds(bytes, MAX_DEPTH) {
-        return Err(Rejection::new(Reason::TooDeep, format!("the event nests more than {MAX_DEPTH} deep")));
     }
     if let Some(at) = lone_surrogate(bytes) {
         return Err(Rejection::new(Reason::NotUtf8, format!("byte {at} escapes half of a character")));
@@ -127,17 +114,8 @@ fn kind_of(sent: Option<&str>, of_request: Option<EventKind>) -> Result<EventKin
     }
 }
 
-fn object<'a>(field: &str, json: Option<&'a RawValue>) -> Result<Option<&'a RawValue>, Rejection> {
-    match json {
-        Some(json) if json.get().starts_with('{') => Ok(Some(json)),
-        Some(json) if json.get() == "null" => Ok(None),
-        Some(_) => Err(Rejection::of(field, Reason::WrongType, format!("`{field}` is not an object"))),
-        None => Ok(None),
-    }
-}
-
-fn identifier_text<'a>(field: &str, text: Text<'a>) -> Result<Option<Cow<'a, str>>, Rejection> {
-    let Some(value) = text.0.filter(|value| !value.trim().is_empty()) else { return Ok(None) };
+fn identifier_text<'a>(field: &str, text: Option<Cow<'a, str>>) -> Result<Option<Cow<'a, str>>, Rejection> {
+    let Some(value) = text.filter(|value| !value.trim().is_empty()) else { return Ok(None) };
     if value.bytes().any(|b| b == 0) {
         return Err(Rejection::of(field, Reason::BadIdentifier, format!("`{field}` holds a NUL")));
     }

@@ -1,147 +1,253 @@
-//! What is read of an event's JSON. `properties`, `traits` and `context` are left as they stand, and read by themselves.
+//! What is read of an event's JSON. `properties`, `traits` and `context` are kept as they stand, beside the fields that are
+//! needed of them.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 
-use super::explain::explain;
 use crate::Rejection;
-use crate::json::{IsTrue, Maybe, MaybeNumber, MaybeText, Text};
+use crate::json::{Fault, Fields, Kind, Once, Scanner};
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+type Text<'a> = Option<Cow<'a, str>>;
+
+#[derive(Default)]
 pub(super) struct Body<'a> {
-    #[serde(borrow, default, rename = "type")]
-    pub kind: Text<'a>,
-    #[serde(borrow, default)]
-    pub message_id: Text<'a>,
-    #[serde(borrow, default)]
-    pub user_id: Text<'a>,
-    #[serde(borrow, default)]
-    pub anonymous_id: Text<'a>,
-    #[serde(borrow, default)]
-    pub group_id: Text<'a>,
-    #[serde(borrow, default)]
-    pub previous_id: Text<'a>,
-    #[serde(borrow, default)]
-    pub event: Text<'a>,
-    #[serde(borrow, default)]
-    pub name: Text<'a>,
-    #[serde(borrow, default)]
-    pub timestamp: Text<'a>,
-    #[serde(borrow, default)]
-    pub original_timestamp: Text<'a>,
-    #[serde(borrow, default)]
-    pub sent_at: Text<'a>,
-    #[serde(borrow, default)]
-    pub properties: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    pub traits: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    pub context: Option<&'a RawValue>,
+    pub kind: Once<Text<'a>>,
+    pub message_id: Once<Text<'a>>,
+    pub user_id: Once<Text<'a>>,
+    pub anonymous_id: Once<Text<'a>>,
+    pub group_id: Once<Text<'a>>,
+    pub previous_id: Once<Text<'a>>,
+    pub event: Once<Text<'a>>,
+    pub name: Once<Text<'a>>,
+    pub timestamp: Once<Text<'a>>,
+    pub original_timestamp: Once<Text<'a>>,
+    pub sent_at: Once<Text<'a>>,
+    pub properties: Once<Part<'a, PropertyFields<'a>>>,
+    pub traits: Once<Part<'a, TraitFields<'a>>>,
+    pub context: Once<Part<'a, ContextFields<'a>>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
+/// An object in an event. `json`: as it stands, if it is there.
+#[derive(Default)]
+pub(super) struct Part<'a, T> {
+    pub json: Option<&'a str>,
+    pub fields: T,
+}
+
+impl<'a> Body<'a> {
+    pub fn read(text: &'a str) -> Result<Self, Rejection> {
+        let mut json = Scanner::new(text);
+        let body = json.fields()?;
+        json.end()?;
+        Ok(body)
+    }
+}
+
+impl<'a> Fields<'a> for Body<'a> {
+    fn read(&mut self, key: &str, json: &mut Scanner<'a>) -> Result<(), Fault> {
+        match key {
+            "type" => self.kind.set(json.id()?),
+            "messageId" => self.message_id.set(json.id()?),
+            "userId" => self.user_id.set(json.id()?),
+            "anonymousId" => self.anonymous_id.set(json.id()?),
+            "groupId" => self.group_id.set(json.id()?),
+            "previousId" => self.previous_id.set(json.id()?),
+            "event" => self.event.set(json.id()?),
+            "name" => self.name.set(json.id()?),
+            "timestamp" => self.timestamp.set(json.id()?),
+            "originalTimestamp" => self.original_timestamp.set(json.id()?),
+            "sentAt" => self.sent_at.set(json.id()?),
+            "properties" => self.properties.set(Part::read(json)?),
+            "traits" => self.traits.set(Part::read(json)?),
+            "context" => self.context.set(Part::read(json)?),
+            _ => json.pass().map(drop),
+        }
+    }
+}
+
+impl<'a, T: Fields<'a>> Part<'a, T> {
+    fn read(json: &mut Scanner<'a>) -> Result<Self, Fault> {
+        match json.kind()? {
+            Kind::Object => {
+                let (standing, fields) = json.standing(Scanner::fields)?;
+                Ok(Self { json: Some(standing), fields })
+            }
+            Kind::Null => json.pass().map(|_| Self::default()),
+            _ => json.pass().and(Err(Fault::not_a("an object"))),
+        }
+    }
+}
+
+#[derive(Default)]
 pub(super) struct ContextFields<'a> {
-    #[serde(borrow)]
-    pub traits: Maybe<TraitFields<'a>>,
-    #[serde(borrow)]
-    pub device: Maybe<Device<'a>>,
-    #[serde(borrow)]
-    pub page: Maybe<Page<'a>>,
-    #[serde(borrow)]
-    pub campaign: Maybe<Campaign<'a>>,
-    #[serde(borrow)]
-    pub library: Maybe<Library<'a>>,
-    #[serde(borrow)]
-    pub ip: MaybeText<'a>,
-    #[serde(borrow)]
-    pub locale: MaybeText<'a>,
-    #[serde(borrow)]
-    pub external_ids: Option<&'a RawValue>,
+    pub traits: Once<Option<TraitFields<'a>>>,
+    pub device: Once<Option<Device<'a>>>,
+    pub page: Once<Option<Page<'a>>>,
+    pub campaign: Once<Option<Campaign<'a>>>,
+    pub library: Once<Option<Library<'a>>>,
+    pub ip: Once<Text<'a>>,
+    pub locale: Once<Text<'a>>,
+    pub external_ids: Once<Vec<ExternalId<'a>>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+impl<'a> Fields<'a> for ContextFields<'a> {
+    fn read(&mut self, key: &str, json: &mut Scanner<'a>) -> Result<(), Fault> {
+        match key {
+            "traits" => self.traits.set(json.maybe_fields()?),
+            "device" => self.device.set(json.maybe_fields()?),
+            "page" => self.page.set(json.maybe_fields()?),
+            "campaign" => self.campaign.set(json.maybe_fields()?),
+            "library" => self.library.set(json.maybe_fields()?),
+            "ip" => self.ip.set(json.maybe_text()?),
+            "locale" => self.locale.set(json.maybe_text()?),
+            "externalIds" => self.external_ids.set(ExternalId::read_all(json)?),
+            _ => json.pass().map(drop),
+        }
+    }
+}
+
+#[derive(Default)]
 pub(super) struct TraitFields<'a> {
-    #[serde(borrow)]
-    pub email: MaybeText<'a>,
-    #[serde(borrow)]
-    pub phone: MaybeText<'a>,
+    pub email: Once<Text<'a>>,
+    pub phone: Once<Text<'a>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+impl<'a> Fields<'a> for TraitFields<'a> {
+    fn read(&mut self, key: &str, json: &mut Scanner<'a>) -> Result<(), Fault> {
+        match key {
+            "email" => self.email.set(json.maybe_text()?),
+            "phone" => self.phone.set(json.maybe_text()?),
+            _ => json.pass().map(drop),
+        }
+    }
+}
+
+#[derive(Default)]
 pub(super) struct PropertyFields<'a> {
-    #[serde(borrow)]
-    pub email: MaybeText<'a>,
-    pub revenue: MaybeNumber,
-    #[serde(borrow)]
-    pub currency: MaybeText<'a>,
-    #[serde(borrow)]
-    pub order_id: MaybeText<'a>,
+    pub email: Once<Text<'a>>,
+    pub revenue: Once<Option<f64>>,
+    pub currency: Once<Text<'a>>,
+    pub order_id: Once<Text<'a>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
+impl<'a> Fields<'a> for PropertyFields<'a> {
+    fn read(&mut self, key: &str, json: &mut Scanner<'a>) -> Result<(), Fault> {
+        match key {
+            "email" => self.email.set(json.maybe_text()?),
+            "revenue" => self.revenue.set(json.maybe_number()?),
+            "currency" => self.currency.set(json.maybe_text()?),
+            "order_id" => self.order_id.set(json.maybe_text()?),
+            _ => json.pass().map(drop),
+        }
+    }
+}
+
+#[derive(Default)]
 pub(super) struct Device<'a> {
-    #[serde(borrow)]
-    pub id: MaybeText<'a>,
-    #[serde(borrow, rename = "type")]
-    pub kind: MaybeText<'a>,
-    #[serde(borrow)]
-    pub advertising_id: MaybeText<'a>,
+    pub id: Once<Text<'a>>,
+    pub kind: Once<Text<'a>>,
+    pub advertising_id: Once<Text<'a>>,
     /// An advertising id counts only where the person's consent to it was sent.
-    pub ad_tracking_enabled: IsTrue,
-    #[serde(borrow)]
-    pub token: MaybeText<'a>,
+    pub ad_tracking_enabled: Once<bool>,
+    pub token: Once<Text<'a>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+impl<'a> Fields<'a> for Device<'a> {
+    fn read(&mut self, key: &str, json: &mut Scanner<'a>) -> Result<(), Fault> {
+        match key {
+            "id" => self.id.set(json.maybe_text()?),
+            "type" => self.kind.set(json.maybe_text()?),
+            "advertisingId" => self.advertising_id.set(json.maybe_text()?),
+            "adTrackingEnabled" => self.ad_tracking_enabled.set(json.is_true()?),
+            "token" => self.token.set(json.maybe_text()?),
+            _ => json.pass().map(drop),
+        }
+    }
+}
+
+#[derive(Default)]
 pub(super) struct Page<'a> {
-    #[serde(borrow)]
-    pub url: MaybeText<'a>,
-    #[serde(borrow)]
-    pub path: MaybeText<'a>,
-    #[serde(borrow)]
-    pub referrer: MaybeText<'a>,
+    pub url: Once<Text<'a>>,
+    pub path: Once<Text<'a>>,
+    pub referrer: Once<Text<'a>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+impl<'a> Fields<'a> for Page<'a> {
+    fn read(&mut self, key: &str, json: &mut Scanner<'a>) -> Result<(), Fault> {
+        match key {
+            "url" => self.url.set(json.maybe_text()?),
+            "path" => self.path.set(json.maybe_text()?),
+            "referrer" => self.referrer.set(json.maybe_text()?),
+            _ => json.pass().map(drop),
+        }
+    }
+}
+
+#[derive(Default)]
 pub(super) struct Campaign<'a> {
-    #[serde(borrow)]
-    pub name: MaybeText<'a>,
-    #[serde(borrow)]
-    pub source: MaybeText<'a>,
-    #[serde(borrow)]
-    pub medium: MaybeText<'a>,
+    pub name: Once<Text<'a>>,
+    pub source: Once<Text<'a>>,
+    pub medium: Once<Text<'a>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+impl<'a> Fields<'a> for Campaign<'a> {
+    fn read(&mut self, key: &str, json: &mut Scanner<'a>) -> Result<(), Fault> {
+        match key {
+            "name" => self.name.set(json.maybe_text()?),
+            "source" => self.source.set(json.maybe_text()?),
+            "medium" => self.medium.set(json.maybe_text()?),
+            _ => json.pass().map(drop),
+        }
+    }
+}
+
+#[derive(Default)]
 pub(super) struct Library<'a> {
-    #[serde(borrow)]
-    pub name: MaybeText<'a>,
+    pub name: Once<Text<'a>>,
 }
 
-#[derive(Deserialize)]
+impl<'a> Fields<'a> for Library<'a> {
+    fn read(&mut self, key: &str, json: &mut Scanner<'a>) -> Result<(), Fault> {
+        match key {
+            "name" => self.name.set(json.maybe_text()?),
+            _ => json.pass().map(drop),
+        }
+    }
+}
+
+#[derive(Default)]
 pub(super) struct ExternalId<'a> {
-    #[serde(borrow)]
-    pub id: Text<'a>,
-    #[serde(borrow, rename = "type")]
-    pub kind: Text<'a>,
-    #[serde(borrow, default)]
-    pub collection: MaybeText<'a>,
+    pub id: Once<Text<'a>>,
+    pub kind: Once<Text<'a>>,
+    pub collection: Once<Text<'a>>,
 }
 
-/// The fields that are needed of a part. An error names the path to its field.
-pub(super) fn fields_of<'a, T: Deserialize<'a> + Default>(field: &str, json: Option<&'a str>) -> Result<T, Rejection> {
-    let Some(json) = json else { return Ok(T::default()) };
-    serde_json::from_str(json).map_err(|error| {
-        let inner = explain(&error, json);
-        let path = inner.field.map_or_else(|| field.to_owned(), |key| format!("{field}.{key}"));
-        Rejection { field: Some(path), ..inner }
-    })
+impl<'a> Fields<'a> for ExternalId<'a> {
+    fn read(&mut self, key: &str, json: &mut Scanner<'a>) -> Result<(), Fault> {
+        match key {
+            "id" => self.id.set(json.id()?),
+            "type" => self.kind.set(json.id()?),
+            "collection" => self.collection.set(json.maybe_text()?),
+            _ => json.pass().map(drop),
+        }
+    }
+}
+
+impl<'a> ExternalId<'a> {
+    /// None where a producer sent no list.
+    fn read_all(json: &mut Scanner<'a>) -> Result<Vec<Self>, Fault> {
+        let mut all = Vec::new();
+        if json.kind()? != Kind::List {
+            return json.pass().map(|_| all);
+        }
+        json.list(|json| {
+            let one: Option<Self> = json.maybe_fields()?;
+            all.push(one.filter(Self::is_whole).ok_or(Fault::not_a("a list of objects with `id` and `type`"))?);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.id.is_there() && self.kind.is_there()
+    }
 }

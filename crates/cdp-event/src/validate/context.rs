@@ -5,77 +5,69 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::body::{ContextFields, fields_of};
-use super::explain::explain;
+use super::body::{ContextFields, Part};
 use super::found::Found;
 use crate::event::Facts;
+use crate::json::Scanner;
 use crate::{Identifier, Namespace, Reason, Rejection};
-
-/// The event's own context laid over what its whole request shared.
-pub(super) fn with_shared<'a>(
-    own: Option<&'a RawValue>,
-    shared: Option<&str>,
-) -> Result<Option<Cow<'a, str>>, Rejection> {
-    let Some(shared) = shared else { return Ok(own.map(|json| Cow::Borrowed(json.get()))) };
-    let mut merged: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(shared).map_err(|error| {
-        Rejection::of("context", Reason::BadEnvelope, format!("the request's context is not a JSON object: {error}"))
-    })?;
-    if let Some(own) = own {
-        let own: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(own.get())
-            .map_err(|error| Rejection { field: Some("context".to_owned()), ..explain(&error, own.get()) })?;
-        merged.extend(own);
-    }
-    let merged = serde_json::to_string(&merged).map_err(|error| Rejection::new(Reason::NotJson, error.to_string()))?;
-    Ok(Some(Cow::Owned(merged)))
-}
 
 #[derive(Default)]
 pub(super) struct InContext<'a> {
+    /// The whole of it.
+    pub json: Option<Cow<'a, str>>,
     pub identifiers: Vec<Identifier<'a>>,
     pub facts: Facts<'a>,
 }
 
 impl<'a> InContext<'a> {
-    pub fn read(context: Option<&Cow<'a, str>>) -> Result<Self, Rejection> {
-        match context {
-            None => Ok(Self::default()),
-            Some(Cow::Borrowed(sent)) => Self::of(sent),
-            Some(Cow::Owned(merged)) => InContext::of(merged).map(InContext::into_owned),
-        }
+    /// The event's own context, laid over what its whole request shared.
+    pub fn read(own: Part<'a, ContextFields<'a>>, shared: Option<&str>) -> Result<Self, Rejection> {
+        let Some(shared) = shared else {
+            return Ok(Self { json: own.json.map(Cow::Borrowed), ..Self::of(own.fields)? });
+        };
+        let merged = merged(own.json, shared)?;
+        let fields: ContextFields<'_> = Scanner::new(&merged).fields().map_err(|fault| fault.within("context"))?;
+        let InContext { identifiers, facts, .. } = InContext::of(fields)?;
+        let identifiers = identifiers.into_iter().map(Identifier::into_owned).collect();
+        let facts = facts.into_owned();
+        Ok(Self { json: Some(Cow::Owned(merged)), identifiers, facts })
     }
 
-    fn of(context: &'a str) -> Result<Self, Rejection> {
-        let fields: ContextFields<'a> = fields_of("context", Some(context))?;
+    fn of(fields: ContextFields<'a>) -> Result<Self, Rejection> {
         let mut found = Found::default();
-        if let Some(person) = fields.traits.0 {
-            found.offer(Namespace::EMAIL, person.email);
-            found.offer(Namespace::PHONE, person.phone);
+        if let Some(person) = fields.traits.get() {
+            found.offer(Namespace::EMAIL, person.email.get());
+            found.offer(Namespace::PHONE, person.phone.get());
         }
-        let device_type = fields.device.0.as_ref().and_then(|device| device.kind.0.clone());
-        if let Some(device) = fields.device.0 {
-            found.offer_device(device);
-        }
-        found.take_external(fields.external_ids)?;
-        let page = fields.page.0.unwrap_or_default();
-        let campaign = fields.campaign.0.unwrap_or_default();
+        let device = fields.device.get().unwrap_or_default();
+        let device_type = device.kind.clone().get();
+        found.offer_device(device);
+        found.take_external(fields.external_ids.get())?;
+        let page = fields.page.get().unwrap_or_default();
+        let campaign = fields.campaign.get().unwrap_or_default();
         let facts = Facts {
-            page_url: page.url.0,
-            page_path: page.path.0,
-            page_referrer: page.referrer.0,
-            campaign_name: campaign.name.0,
-            campaign_source: campaign.source.0,
-            campaign_medium: campaign.medium.0,
+            page_url: page.url.get(),
+            page_path: page.path.get(),
+            page_referrer: page.referrer.get(),
+            campaign_name: campaign.name.get(),
+            campaign_source: campaign.source.get(),
+            campaign_medium: campaign.medium.get(),
             device_type,
-            ip: fields.ip.0,
-            locale: fields.locale.0,
-            library_name: fields.library.0.and_then(|library| library.name.0),
+            ip: fields.ip.get(),
+            locale: fields.locale.get(),
+            library_name: fields.library.get().and_then(|library| library.name.get()),
             ..Facts::default()
         };
-        Ok(Self { identifiers: found.identifiers, facts })
+        Ok(Self { json: None, identifiers: found.identifiers, facts })
     }
+}
 
-    fn into_owned(self) -> InContext<'static> {
-        let identifiers = self.identifiers.into_iter().map(Identifier::into_owned).collect();
-        InContext { identifiers, facts: self.facts.into_owned() }
-    }
+fn merged(own: Option<&str>, shared: &str) -> Result<String, Rejection> {
+    type Keys<'k> = BTreeMap<Cow<'k, str>, &'k RawValue>;
+    let mut merged: Keys<'_> = serde_json::from_str(shared).map_err(|error| {
+        Rejection::of("context", Reason::BadEnvelope, format!("the request's context is not a JSON object: {error}"))
+    })?;
+    let of_the_event = |error: serde_json::Error| Rejection::of("context", Reason::NotJson, error.to_string());
+    merged.extend(own.map_or(Ok(Keys::new()), serde_json::from_str).map_err(of_the_event)?);
+    serde_json::to_string(&merged).map_err(of_the_event)
 }

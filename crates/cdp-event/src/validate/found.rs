@@ -2,11 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use super::body::{Device, ExternalId};
 use crate::identifier::NotAnIdentifier;
-use crate::json::MaybeText;
 use crate::{Identifier, Namespace, Reason, Rejection};
 
 /// More than any real event has; what is beyond is still in `context`.
@@ -29,8 +26,8 @@ impl<'a> Found<'a> {
     }
 
     /// A value that may serve as an identifier: a bad one stays a mere trait.
-    pub fn offer(&mut self, namespace: Namespace, value: MaybeText<'a>) {
-        if let Some(Ok(identifier)) = value.0.map(|value| Identifier::new(namespace, value)) {
+    pub fn offer(&mut self, namespace: Namespace, value: Option<Cow<'a, str>>) {
+        if let Some(Ok(identifier)) = value.map(|value| Identifier::new(namespace, value)) {
             self.keep(identifier);
         }
     }
@@ -43,30 +40,27 @@ impl<'a> Found<'a> {
 
     /// Only apps have device identifiers of their own; a browser's `device.id` is whatever the site made of it.
     pub fn offer_device(&mut self, device: Device<'a>) {
-        let (id, advertising_id, push_token) = match device.kind.0.as_deref() {
+        let (id, advertising_id, push_token) = match device.kind.get().as_deref() {
             Some("ios") => (Namespace::IOS_ID, Namespace::IOS_IDFA, Namespace::IOS_PUSH_TOKEN),
             Some("android") => (Namespace::ANDROID_ID, Namespace::ANDROID_IDFA, Namespace::ANDROID_PUSH_TOKEN),
             Some(_) | None => return,
         };
-        self.offer(id, device.id);
-        if device.ad_tracking_enabled.0 {
-            self.offer(advertising_id, device.advertising_id);
+        self.offer(id, device.id.get());
+        if device.ad_tracking_enabled.get() {
+            self.offer(advertising_id, device.advertising_id.get());
         }
-        self.offer(push_token, device.token);
+        self.offer(push_token, device.token.get());
     }
 
-    pub fn take_external(&mut self, json: Option<&'a RawValue>) -> Result<(), Rejection> {
-        let Some(json) = json.filter(|json| json.get().starts_with('[')) else { return Ok(()) };
-        let external: Vec<ExternalId<'a>> = serde_json::from_str(json.get())
-            .map_err(|error| Rejection::of("context.externalIds", Reason::WrongType, error.to_string()))?;
-        for id in external.into_iter().take(MAX_EXTERNAL_IDS) {
-            let of_a_person = id.collection.0.as_deref().unwrap_or("users") == "users";
-            let Some(Ok(namespace)) = id.kind.0.as_deref().map(str::parse::<Namespace>) else {
+    pub fn take_external(&mut self, ids: Vec<ExternalId<'a>>) -> Result<(), Rejection> {
+        for id in ids.into_iter().take(MAX_EXTERNAL_IDS) {
+            let of_a_person = id.collection.get().as_deref().unwrap_or("users") == "users";
+            let Some(Ok(namespace)) = id.kind.get().as_deref().map(str::parse::<Namespace>) else {
                 let detail = "an external id has no `type` of a-z, 0-9, `_` and `.`";
                 return Err(Rejection::of("context.externalIds", Reason::BadIdentifier, detail));
             };
             if of_a_person {
-                self.take("context.externalIds", namespace, id.id.0)?;
+                self.take("context.externalIds", namespace, id.id.get())?;
             }
         }
         Ok(())

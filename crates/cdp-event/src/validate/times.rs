@@ -1,6 +1,7 @@
 //! An event's time stamps.
 
-use crate::json::Text;
+use std::borrow::Cow;
+
 use crate::{RawEvent, Reason, Rejection, Timestamp};
 
 /// How far ahead of our clock a corrected time stamp may be. Later ones would win every trait for ever.
@@ -17,9 +18,9 @@ impl Times {
     /// The Segment spec's correction: `timestamp = receivedAt - (sentAt - originalTimestamp)`, so that a producer's wrong
     /// clock cancels out. An event that carries both time stamps was corrected before it came here.
     pub fn read(
-        timestamp: Text<'_>,
-        original: Text<'_>,
-        sent: Text<'_>,
+        timestamp: Option<Cow<'_, str>>,
+        original: Option<Cow<'_, str>>,
+        sent: Option<Cow<'_, str>>,
         raw: &RawEvent<'_>,
     ) -> Result<Self, Rejection> {
         let stated = moment("timestamp", timestamp)?;
@@ -42,8 +43,8 @@ impl Times {
     }
 }
 
-fn moment(field: &str, text: Text<'_>) -> Result<Option<Timestamp>, Rejection> {
-    let Some(text) = text.0 else { return Ok(None) };
+fn moment(field: &str, text: Option<Cow<'_, str>>) -> Result<Option<Timestamp>, Rejection> {
+    let Some(text) = text else { return Ok(None) };
     let bad = |detail: String| Rejection::of(field, Reason::BadTimestamp, detail);
     let moment: Timestamp = text.parse().map_err(|error: crate::NotATime| bad(error.to_string()))?;
     if moment.is_in_range() { Ok(Some(moment)) } else { Err(bad(format!("{text:?} is out of range"))) }
