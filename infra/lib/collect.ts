@@ -1,4 +1,4 @@
-/** Segment's tracking API: calls come in, events go to the stream. */
+/** Segment's tracking API and webhooks: calls come in, events go to the stream. */
 import { Duration } from 'aws-cdk-lib'
 import { Construct } from 'constructs'
 
@@ -13,6 +13,7 @@ import type { Stretch } from './stretch.ts'
 const CALLS = [
   'POST /v1/{call}',
   'OPTIONS /v1/{call}',
+  'POST /v1/webhooks/{source}',
   'GET /v1/projects/{write_key}/settings',
   'OPTIONS /v1/projects/{write_key}/settings',
 ]
@@ -36,7 +37,7 @@ export class Collect extends Construct implements Stretch {
       settings,
       functions,
       name: 'collect',
-      description: 'Puts events of SDKs into the stream',
+      description: 'Puts events of SDKs and webhooks into the stream',
       memoryMib: 256,
       // The API waits 30 s at most; an SDK gives up before that.
       timeout: Duration.seconds(20),

@@ -81,7 +81,7 @@ export class Front extends Construct implements Stretch {
       })
       Validations.of(route).acknowledge({
         id: 'AwsSolutions-APIG4',
-        reason: 'Write keys and API tokens are checked by the function, as Segment\'s SDKs send them.',
+        reason: 'Write keys, API tokens and signatures are checked by the function, as Segment\'s SDKs and webhooks send them.',
       })
     }
   }

@@ -48,7 +48,7 @@ test('commit runs each minute, maintain each quarter of an hour, and neither is 
   }
 })
 
-test('calls of SDKs reach collect, questions about people reach profiles', () => {
+test('calls of SDKs and webhooks reach collect, questions about people reach profiles', () => {
   const integrations = template.findResources('AWS::ApiGatewayV2::Integration')
   const routes = Object.values(template.findResources('AWS::ApiGatewayV2::Route')).map(({ Properties: { RouteKey, Target } }) => {
     const integration = integrations[Target['Fn::Join'][1][1].Ref]!
@@ -63,6 +63,7 @@ test('calls of SDKs reach collect, questions about people reach profiles', () =>
     'GET /v1/spaces/{asked+} → Profiles',
     'OPTIONS /v1/projects/{write_key}/settings → Collect',
     'OPTIONS /v1/{call} → Collect',
+    'POST /v1/webhooks/{source} → Collect',
     'POST /v1/{call} → Collect',
   ])
 })

@@ -11,7 +11,10 @@ use cdp_api::kinesis::{Shard, StreamDescription, StreamFacts};
 use cdp_api::{Api, ApiConfig, Limits, Metrics, Outside, Secret, Source};
 use cdp_event::{PartitionId, Parts, Record, Sequence, Timestamp, decode, validate};
 use cdp_ports::{Chance, Clock, NewRecord, PortResult, Stream};
+use cdp_webhooks::Webhook;
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
+use sha2::Sha256;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
@@ -82,6 +85,15 @@ fn records_of_a_kinesis_call_in_cbor_are_in_the_stream_or_the_call_is_refused() 
     });
 }
 
+#[test]
+fn rows_of_a_signed_call_are_in_the_stream_whatever_they_are_and_of_an_unsigned_one_none() {
+    let front = Front::new();
+    fuzz_one_in(4, &seeds::webhooks(), &JSON, |bytes| {
+        let held = most_held(|| front.check_webhook(bytes));
+        assert!(held <= MEMORY_BYTES, "{held} bytes of memory");
+    });
+}
+
 const KINESIS: [&[u8]; 20] = [
     b"PutRecord\n",
     b"PutRecords\n",
@@ -117,6 +129,7 @@ impl Front {
         let config = ApiConfig {
             stream_name: "events".into(),
             sources: vec![source],
+            webhooks: vec![webhook()],
             access_keys: vec![],
             limits: Limits::default(),
         };
@@ -149,12 +162,27 @@ impl Front {
         }
         let verdicts = answer["verdicts"].as_array().expect("verdicts");
         assert_eq!(verdicts.len(), records.len(), "a verdict for each event, and a record");
-        let mut decided: Vec<String> = records.iter().map(decision).collect();
+        let mut decided: Vec<String> = records.iter().map(|record| decision(record, "web")).collect();
         let mut told: Vec<String> =
             verdicts.iter().map(|verdict| verdict["code"].as_str().unwrap_or("accepted").to_owned()).collect();
         decided.sort();
         told.sort();
         assert_eq!(told, decided, "what is told is what is decided behind the stream");
+    }
+
+    fn check_webhook(&self, body: &[u8]) {
+        let sound = signed(body);
+        let wrong = signed(&[body, b" "].concat());
+        for (signature, expected) in [(sound.as_str(), 200), (wrong.as_str(), 401), ("sha256=", 401)] {
+            let headers = [("x-hub-signature-256", signature), ("x-github-event", "push"), ("x-github-delivery", "d")];
+            let (status, answer) = self.post("/v1/webhooks/repo", &headers, body);
+            assert_eq!(status.as_u16(), expected, "{}", answer.escape_ascii());
+            let records = self.stream.take();
+            assert!(expected == 200 || records.is_empty());
+            for record in &records {
+                decision(record, "repo");
+            }
+        }
     }
 
     /// The operation is the input's first line, the body the rest.
@@ -187,11 +215,23 @@ impl Front {
     }
 }
 
-fn decision(record: &Record) -> String {
+fn webhook() -> Webhook {
+    let settings = "scheme = 'github'\n[mapping]\nuser_id = 'sender.id'\nemail = 'email'\nevent = { column = 'action' }\n\
+                    properties = '*'\ntime = 'at'\ntypes = { total = 'money' }";
+    Webhook::new("repo", &toml::from_str(settings).expect("settings"), ["secret"]).expect("sound")
+}
+
+fn signed(body: &[u8]) -> String {
+    let mac = Hmac::<Sha256>::new_from_slice(b"secret").expect("a key").chain_update(body);
+    let digits: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={digits}")
+}
+
+fn decision(record: &Record, source: &str) -> String {
     let parts = Parts::of(record);
     let mut parts = decode(record, &parts, "");
     let part = parts.next().expect("a record has a part");
-    assert!(parts.next().is_none() && part.source == "web", "an event is one part of one record");
+    assert!(parts.next().is_none() && part.source == source, "an event is one part of one record");
     let judged = part.event.and_then(|raw| validate(&raw).map(drop));
     judged.map_or_else(|rejection| rejection.reason.as_str().to_owned(), |()| "accepted".to_owned())
 }

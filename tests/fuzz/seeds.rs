@@ -7,12 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cdp_event::{
-    Envelope, EventKind, Identifier, Namespace, Offset, PartitionId, RawEvent, Sequence, Timestamp, aggregate, validate,
+    Envelope, EventKind, Identifier, Namespace, Offset, PartitionId, RawEvent, Reason, Rejection, Sequence, Timestamp,
+    aggregate, validate,
 };
 use cdp_identity::{Claim, Edge, EdgeKind, Held, IdentitySet, ProfileId, SetItem};
 use cdp_profile::Member;
 
-pub use calls::{calls, kinesis_cbor, kinesis_json};
+pub use calls::{calls, kinesis_cbor, kinesis_json, webhooks};
 pub use files::{csv, files, gzip, objects, parquet, zstd};
 
 pub const MOMENT: Timestamp = Timestamp::from_ms(1_769_851_800_000);
@@ -43,11 +44,18 @@ pub fn envelopes() -> Vec<Vec<u8>> {
         kind: Some(EventKind::Track),
         context: Some(r#"{"ip":"10.0.0.1","traits":{"email":"j@x.org"}}"#.to_owned()),
         whole_bytes: None,
+        refused: None,
     };
     let bare = Envelope { sent_at: None, kind: None, context: None, ..full.clone() };
     let head = Envelope { whole_bytes: Some(2_000_000), ..bare.clone() };
+    let refused = Rejection::of("data.id", Reason::NoIdentifier, "nobody is named");
+    let refused = Envelope { refused: Some(refused), ..bare.clone() };
     let events = events();
-    events.iter().zip([full, bare, head].iter().cycle()).map(|(event, envelope)| envelope.wrap(event)).collect()
+    events
+        .iter()
+        .zip([full, bare, head, refused].iter().cycle())
+        .map(|(event, envelope)| envelope.wrap(event))
+        .collect()
 }
 
 pub fn aggregates() -> Vec<Vec<u8>> {

@@ -53,6 +53,7 @@ fn data(dice: &Dice, sent: &mut Vec<(String, Value)>, with_alias: bool) -> Bytes
             kind: None,
             context: None,
             whole_bytes: None,
+            refused: None,
         }
         .wrap(event(dice, sent, with_alias).to_string().as_bytes())
         .into(),

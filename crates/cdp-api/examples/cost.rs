@@ -26,6 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = ApiConfig {
         stream_name: "events".into(),
         sources: vec![Source { name: "web".into(), write_key: Secret::new("key"), events_per_second: None }],
+        webhooks: vec![],
         access_keys: vec![],
         limits: Limits::default(),
     };

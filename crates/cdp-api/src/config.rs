@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use cdp_event::MAX_EVENT_BYTES;
+use cdp_webhooks::Webhook;
 
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
@@ -13,6 +14,8 @@ pub struct ApiConfig {
     pub stream_name: String,
     /// Who may send through the tracking API.
     pub sources: Vec<Source>,
+    /// Third parties whose signed calls are taken.
+    pub webhooks: Vec<Webhook>,
     /// Who may use the Kinesis API. Empty: whoever reaches it, and signatures are not looked at.
     pub access_keys: Vec<AccessKey>,
     pub limits: Limits,
@@ -131,6 +134,7 @@ mod tests {
         ApiConfig {
             stream_name: stream.into(),
             sources: write_keys.iter().map(source).collect(),
+            webhooks: Vec::new(),
             access_keys: Vec::new(),
             limits: Limits::default(),
         }

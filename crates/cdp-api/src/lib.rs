@@ -1,6 +1,6 @@
 //! The HTTP front: producers' calls come in, events go to the stream, and an answer says what became of them.
 //!
-//! It knows the wire formats (Segment's tracking API, the Kinesis protocol) and nothing of profiles, tables or identity.
+//! It knows the wire formats (Segment's tracking API, signed webhooks, the Kinesis protocol) and nothing of profiles, tables or identity.
 //! Each area has a module with its own `routes()`; [`router`] puts them together and gives every answer a request id, a
 //! log line and a measurement.
 
@@ -10,11 +10,13 @@ mod state;
 mod body;
 mod credentials;
 mod rate;
+mod records;
 mod refusal;
 
 pub mod kinesis;
 pub mod profiles;
 pub mod tracking;
+pub mod webhooks;
 
 pub mod openapi;
 
@@ -40,15 +42,17 @@ use profiles::Profiles;
 pub fn router<S: Stream + StreamDescription + 'static>(api: &Arc<Api<S>>, others: Router) -> Router {
     let ours = Router::new()
         .merge(tracking::routes())
+        .merge(webhooks::routes())
         .merge(kinesis::routes())
         .merge(operations::routes())
         .merge(openapi::routes());
     requests::observed(ours.with_state(Arc::clone(api)).merge(others), Arc::clone(&api.chance))
 }
 
-/// For producers alone: the tracking API.
+/// For producers alone: the tracking API, and webhooks.
 pub fn tracking_router<S: Stream + 'static>(api: &Arc<Api<S>>) -> Router {
-    requests::observed(tracking::routes().with_state(Arc::clone(api)), Arc::clone(&api.chance))
+    let ours = tracking::routes().merge(webhooks::routes());
+    requests::observed(ours.with_state(Arc::clone(api)), Arc::clone(&api.chance))
 }
 
 /// For those who look people up, alone: profiles, and the document that describes all of the API.

@@ -14,18 +14,20 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
-use crate::{operations, profiles, tracking};
+use crate::{operations, profiles, tracking, webhooks};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "cdp",
-        description = "Events in, by Segment's tracking API; profiles out. Beside it, `POST /` answers the Kinesis \
-                       protocol in JSON and CBOR, which AWS documents, and `/v1/admin/` what the `cdp` command asks for.",
+        description = "Events in, by Segment's tracking API and by signed webhooks; profiles out. Beside it, `POST /` \
+                       answers the Kinesis protocol in JSON and CBOR, which AWS documents, and `/v1/admin/` what the \
+                       `cdp` command asks for.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
         (name = "tracking", description = "Producers send events. Official SDKs of Segment and RudderStack speak this."),
+        (name = "webhooks", description = "Third parties call, and their payloads become events."),
         (name = "profiles", description = "One person at a time, as one canonical profile."),
         (name = "segment profile api", description = "The same persons in the shapes of Segment's Profile API."),
         (name = "operations", description = "For whoever runs the platform."),
@@ -53,6 +55,7 @@ impl Modify for Credentials {
 pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     let mut document = Document::openapi();
     tracking::Documented.modify(&mut document);
+    webhooks::Documented.modify(&mut document);
     document.merge(profiles::documented());
     document.merge(operations::Documented::openapi());
     document.merge(OfItself::openapi());

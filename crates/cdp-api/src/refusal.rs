@@ -8,6 +8,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use cdp_ports::{FaultKind, PortError};
+use cdp_webhooks::NotSigned;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -39,6 +40,12 @@ pub enum Refusal {
     NoWriteKey,
     #[error("the write key is not known; use the `write_key` of a source of this deployment")]
     UnknownWriteKey,
+    #[error("there is no webhook {0:?} here; call the one that cdp.toml names in [webhooks]")]
+    UnknownWebhook(String),
+    #[error(transparent)]
+    NotSigned(#[from] NotSigned),
+    #[error("the payload has more than {limit_bytes} bytes; send less in a call")]
+    PayloadTooLarge { limit_bytes: usize },
     #[error("there is no {0} here; the API's paths begin with /v1/")]
     NotFound(String),
     #[error("{0} can't be done here; see the answer's `allow` header")]
@@ -51,6 +58,9 @@ pub enum Refusal {
     TooFast { source_name: String, wait: Duration },
     #[error("the stream is busy; send again after {} s", whole_seconds(*wait))]
     Busy { wait: Duration },
+    /// As a webhook's sender is told it, which takes 429 for a limit of its own.
+    #[error("the stream is busy; send again after {} s", whole_seconds(*wait))]
+    BusyForNow { wait: Duration },
     /// The cause is for the log: a producer can do nothing about it.
     #[error("events can't be taken now; send again later")]
     Unavailable { cause: String },
@@ -70,12 +80,13 @@ impl Refusal {
             | Self::TooManyEvents { .. }
             | Self::EventTooLarge { .. }
             | Self::RefusedByStream(_) => StatusCode::BAD_REQUEST,
-            Self::NoWriteKey | Self::UnknownWriteKey => StatusCode::UNAUTHORIZED,
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NoWriteKey | Self::UnknownWriteKey | Self::NotSigned(_) => StatusCode::UNAUTHORIZED,
+            Self::NotFound(_) | Self::UnknownWebhook(_) => StatusCode::NOT_FOUND,
+            Self::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Slow | Self::Broken => StatusCode::REQUEST_TIMEOUT,
             Self::TooFast { .. } | Self::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BusyForNow { .. } | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -91,12 +102,19 @@ impl Refusal {
             Self::EventTooLarge { .. } => "event_too_large",
             Self::NoWriteKey => "no_write_key",
             Self::UnknownWriteKey => "unknown_write_key",
+            Self::UnknownWebhook(_) => "unknown_webhook",
+            Self::NotSigned(NotSigned::Stale { .. }) => "stale_signature",
+            Self::NotSigned(NotSigned::Wrong) => "wrong_signature",
+            Self::NotSigned(NotSigned::NoHeader(_) | NotSigned::Unreadable { .. } | NotSigned::NoTime(_)) => {
+                "no_signature"
+            }
+            Self::PayloadTooLarge { .. } => "payload_too_large",
             Self::NotFound(_) => "not_found",
             Self::NotAllowed(_) => "not_allowed",
             Self::Slow => "body_too_slow",
             Self::Broken => "body_broken_off",
             Self::TooFast { .. } => "too_fast",
-            Self::Busy { .. } => "stream_busy",
+            Self::Busy { .. } | Self::BusyForNow { .. } => "stream_busy",
             Self::Unavailable { .. } => "unavailable",
             Self::RefusedByStream(_) => "refused_by_stream",
         }
@@ -111,7 +129,7 @@ impl Refusal {
 
     fn wait(&self) -> Option<Duration> {
         match self {
-            Self::TooFast { wait, .. } | Self::Busy { wait } => Some(*wait),
+            Self::TooFast { wait, .. } | Self::Busy { wait } | Self::BusyForNow { wait } => Some(*wait),
             Self::Unavailable { .. } => Some(USUAL_WAIT),
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! What the handlers share: the stream, the sources by their write keys, and whether the platform is ready.
+//! What the handlers share: the stream, the sources by their write keys, the webhooks, and whether the platform is ready.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cdp_event::Timestamp;
 use cdp_ports::{Chance, Clock};
+use cdp_webhooks::Webhook;
 
 use crate::config::{AccessKey, ApiConfig, BadConfig, Limits};
 use crate::metrics::Metrics;
@@ -27,6 +28,7 @@ pub struct Api<S> {
     clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
     sources: HashMap<String, KnownSource>,
+    webhooks: HashMap<String, Webhook>,
     ready: AtomicBool,
 }
 
@@ -40,13 +42,14 @@ impl<S> Api<S> {
     /// Not ready at first: see [`Api::set_ready`].
     pub fn new(config: ApiConfig, outside: Outside<S>, metrics: Metrics) -> Result<Self, BadConfig> {
         config.check()?;
-        let ApiConfig { stream_name, sources, access_keys, limits } = config;
+        let ApiConfig { stream_name, sources, webhooks, access_keys, limits } = config;
         let known = |source: crate::Source| {
             let rate = source.events_per_second.map(|limit| Rate::new(limit, Arc::clone(&outside.clock)));
             (source.write_key.expose().to_owned(), KnownSource { name: source.name, rate })
         };
         Ok(Self {
             sources: sources.into_iter().map(known).collect(),
+            webhooks: webhooks.into_iter().map(|webhook| (webhook.name().to_owned(), webhook)).collect(),
             stream: outside.stream,
             clock: outside.clock,
             chance: outside.chance,
@@ -69,6 +72,10 @@ impl<S> Api<S> {
 
     pub(crate) fn source(&self, write_key: &str) -> Option<&KnownSource> {
         self.sources.get(write_key)
+    }
+
+    pub(crate) fn webhook(&self, name: &str) -> Option<&Webhook> {
+        self.webhooks.get(name)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -1,14 +1,17 @@
 //! Settings and secrets in the terms of the HTTP front.
 
 use cdp_api::profiles::Token;
-use cdp_api::{AccessKey, ApiConfig, Limits, Source};
+use cdp_api::{AccessKey, ApiConfig, Limits, Secret, Source};
 
-use crate::{Config, Secrets};
+use cdp_webhooks::Webhook;
+
+use crate::secrets::fault;
+use crate::{Config, ConfigError, Secrets, Settings};
 
 impl Config {
     /// Who may send, and how much.
     pub fn api(&self) -> ApiConfig {
-        let Self { settings, secrets, .. } = self;
+        let Self { settings, secrets, webhooks, .. } = self;
         // Each source has its key: checked when the two were put together.
         let sources = settings.api.iter().filter_map(|(name, source)| {
             let write_key = secrets.write_keys.get(name)?.clone();
@@ -19,6 +22,7 @@ impl Config {
         ApiConfig {
             stream_name: settings.stream.name.clone(),
             sources: sources.collect(),
+            webhooks: webhooks.clone(),
             access_keys: access_keys.collect(),
             limits: Limits {
                 request_bytes: settings.limits.request_bytes,
@@ -31,6 +35,19 @@ impl Config {
 }
 
 impl Secrets {
+    /// Who may call. Each has its secrets: checked when settings and secrets were put together.
+    pub(crate) fn webhooks(&self, settings: &Settings) -> Result<Vec<Webhook>, ConfigError> {
+        let with_secrets =
+            settings.webhooks.iter().filter_map(|(name, one)| Some((name, one, self.webhooks.get(name)?)));
+        let webhook = |(name, settings, secrets): (&String, _, &Vec<Secret>)| {
+            Webhook::new(name, settings, secrets.iter().map(Secret::expose)).map_err(|error| {
+                let remedy = "copy it as its sender shows it, without what is no part of the key".to_owned();
+                fault(format!("webhooks.{name}"), error.to_string(), remedy)
+            })
+        };
+        with_secrets.map(webhook).collect()
+    }
+
     /// Who may ask.
     pub fn tokens(&self) -> Vec<Token> {
         let tokens = self.api_tokens.iter().map(|token| Token {

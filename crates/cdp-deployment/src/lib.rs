@@ -12,6 +12,7 @@ mod error;
 use std::path::Path;
 
 use cdp_identity::Rules;
+use cdp_webhooks::Webhook;
 
 pub use error::ConfigError;
 pub use secrets::{ApiToken, Secrets, USUAL_REQUESTS_PER_SECOND};
@@ -31,6 +32,8 @@ pub struct Config {
     pub settings: Settings,
     pub secrets: Secrets,
     pub rules: Rules,
+    /// With their secrets.
+    pub webhooks: Vec<Webhook>,
 }
 
 impl Config {
@@ -43,7 +46,8 @@ impl Config {
     pub fn of(settings: Settings, secrets: Secrets) -> Result<Self, ConfigError> {
         let rules = settings.identity.rules()?;
         secrets.match_sources(&settings)?;
-        Ok(Self { settings, secrets, rules })
+        let webhooks = secrets.webhooks(&settings)?;
+        Ok(Self { settings, secrets, rules, webhooks })
     }
 }
 

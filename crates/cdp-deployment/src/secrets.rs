@@ -22,6 +22,8 @@ pub struct Secrets {
     pub api_tokens: Vec<ApiToken>,
     /// For the Kinesis API: secret access keys by access key id.
     pub access_keys: BTreeMap<String, Secret>,
+    /// By webhook: what its sender signs with. Two, while one is being renewed.
+    pub webhooks: BTreeMap<String, Vec<Secret>>,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ struct SecretsFile {
     api_tokens: BTreeMap<String, TokenFile>,
     #[serde(default)]
     access_keys: BTreeMap<String, String>,
+    #[serde(default)]
+    webhooks: BTreeMap<String, toml::Value>,
 }
 
 #[derive(Deserialize)]
@@ -61,15 +65,19 @@ impl Secrets {
 
     /// `text`: of a `secrets.toml`, wherever it is kept.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let SecretsFile { write_keys, api_tokens, access_keys } = parse(SECRETS_FILE, text)?;
+        let SecretsFile { write_keys, api_tokens, access_keys, webhooks } = parse(SECRETS_FILE, text)?;
         let api_tokens = api_tokens.into_iter().map(|(name, file)| ApiToken::read(name, file));
         let api_tokens = api_tokens.collect::<Result<_, _>>()?;
         let hidden = |texts: BTreeMap<String, String>| texts.into_iter().map(|(k, v)| (k, Secret::new(v))).collect();
-        Ok(Self { write_keys: hidden(write_keys), api_tokens, access_keys: hidden(access_keys) })
+        let signing =
+            |(name, value): (String, toml::Value)| signing_secrets(&name, value).map(|secrets| (name, secrets));
+        let webhooks = webhooks.into_iter().map(signing).collect::<Result<_, _>>()?;
+        Ok(Self { write_keys: hidden(write_keys), api_tokens, access_keys: hidden(access_keys), webhooks })
     }
 
-    /// Each API source has its key, and no key is left over.
+    /// Each API source has its key, each webhook its secret, and none is left over.
     pub(crate) fn match_sources(&self, settings: &Settings) -> Result<(), ConfigError> {
+        self.match_webhooks(settings)?;
         if let Some(name) = settings.api.keys().find(|name| !self.write_keys.contains_key(*name)) {
             let problem = "it is missing".to_owned();
             return Err(fault(
@@ -82,6 +90,18 @@ impl Secrets {
             let problem = "no such source".to_owned();
             let remedy = format!("add [api.{name}] to cdp.toml, or remove the key");
             return Err(fault(format!("write_keys.{name}"), problem, remedy));
+        }
+        Ok(())
+    }
+
+    fn match_webhooks(&self, settings: &Settings) -> Result<(), ConfigError> {
+        if let Some(name) = settings.webhooks.keys().find(|name| !self.webhooks.contains_key(*name)) {
+            let remedy = format!("[webhooks.{name}] in cdp.toml needs the secret that its sender signs with");
+            return Err(fault(format!("webhooks.{name}"), "it is missing".to_owned(), remedy));
+        }
+        if let Some(name) = self.webhooks.keys().find(|name| !settings.webhooks.contains_key(*name)) {
+            let remedy = format!("add [webhooks.{name}] to cdp.toml, or remove the secret");
+            return Err(fault(format!("webhooks.{name}"), "no such webhook".to_owned(), remedy));
         }
         Ok(())
     }
@@ -124,7 +144,26 @@ impl ApiToken {
     }
 }
 
-fn fault(key: String, problem: String, remedy: String) -> ConfigError {
+/// One secret, or two.
+fn signing_secrets(name: &str, value: toml::Value) -> Result<Vec<Secret>, ConfigError> {
+    let texts = match value {
+        toml::Value::String(text) => vec![text],
+        toml::Value::Array(list) if (1..=2).contains(&list.len()) && list.iter().all(toml::Value::is_str) => {
+            list.into_iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+        }
+        _ => {
+            let remedy = "write it as text, or as a list of two while one is being renewed".to_owned();
+            return Err(fault(format!("webhooks.{name}"), "it is no secret".to_owned(), remedy));
+        }
+    };
+    if texts.iter().any(|text| text.len() < MIN_TOKEN_CHARS) {
+        let remedy = format!("let the sender make one, or choose at least {MIN_TOKEN_CHARS} characters");
+        return Err(fault(format!("webhooks.{name}"), "too short to be a secret".to_owned(), remedy));
+    }
+    Ok(texts.into_iter().map(Secret::new).collect())
+}
+
+pub(crate) fn fault(key: String, problem: String, remedy: String) -> ConfigError {
     ConfigError::Setting { file: SECRETS_FILE, key, problem, remedy }
 }
 
@@ -176,6 +215,57 @@ mod tests {
         ] {
             let error = read(&text).expect_err(&text).to_string();
             assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_has_one_secret_or_two() {
+        let (one, other) = ("0123456789abcdef", "fedcba9876543210");
+        for (value, expected) in [
+            (format!("'{one}'"), vec![one]),
+            (format!("['{one}']"), vec![one]),
+            (format!("['{one}', '{other}']"), vec![one, other]),
+        ] {
+            let secrets = read(&format!("[webhooks]\nbilling = {value}")).expect("sound");
+            let secrets: Vec<&str> = secrets.webhooks["billing"].iter().map(Secret::expose).collect();
+            assert_eq!(secrets, expected, "{value}");
+        }
+        for (value, expected) in [
+            ("5", "webhooks.billing: it is no secret; write it as text"),
+            ("[]", "webhooks.billing: it is no secret"),
+            ("['a', 'b', 'c']", "webhooks.billing: it is no secret"),
+            ("'short'", "webhooks.billing: too short to be a secret"),
+        ] {
+            let error = read(&format!("[webhooks]\nbilling = {value}")).expect_err(value).to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn webhooks_and_their_secrets_belong_together() {
+        let web = "[write_keys]\nweb = 'key'\n";
+        let secret = "[webhooks]\nbilling = '0123456789abcdef'";
+        let billing = "\n[webhooks.billing]\nscheme = 'generic'\nsignature = { header = 'X-Signature' }\n";
+        let in_base64 = billing.replace("' }", "', secret = 'base64' }");
+        for (settings, secrets, expected) in [
+            (billing, format!("{web}{secret}"), None),
+            (
+                "",
+                format!("{web}{secret}"),
+                Some("webhooks.billing: no such webhook; add [webhooks.billing] to cdp.toml"),
+            ),
+            (billing, web.to_owned(), Some("webhooks.billing: it is missing; [webhooks.billing] in cdp.toml needs")),
+            (
+                &in_base64,
+                format!("{web}{}", secret.replace("9a", "9!")),
+                Some("webhooks.billing: it is not written as `signature.secret` says; copy it as"),
+            ),
+        ] {
+            let settings = Settings::parse(&format!("{}{settings}", crate::TEMPLATE)).expect("sound");
+            let outcome = crate::Config::of(settings, read(&secrets).expect("sound"));
+            let told = outcome.err().map(|error| error.to_string());
+            assert_eq!(told.is_some(), expected.is_some(), "{told:?}");
+            assert!(told.unwrap_or_default().contains(expected.unwrap_or_default()), "{secrets}");
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use cdp_drops::{DropSettings, SettingsError};
 use cdp_event::Timestamp;
+use cdp_webhooks::WebhookSettings;
 use serde::Deserialize;
 
 pub use identity::IdentitySettings;
@@ -25,6 +26,9 @@ pub struct Settings {
     /// Drop folders, by name.
     #[serde(default)]
     pub drops: BTreeMap<String, DropSettings>,
+    /// Third parties that call, by name.
+    #[serde(default)]
+    pub webhooks: BTreeMap<String, WebhookSettings>,
     pub identity: IdentitySettings,
     #[serde(default)]
     pub limits: LimitSettings,
@@ -129,17 +133,20 @@ impl Settings {
         if let Some((area, name)) = self.sources().find(|(_, name)| !is_name(name)) {
             return Err(bad_name(&format!("{area}.{name}"), name));
         }
-        if let Some(name) = self.drops.keys().find(|name| self.api.contains_key(*name) || **name == self.stream.name) {
+        if let Some((area, name)) = self.second_of_a_name() {
             let problem = "another source has this name".to_owned();
-            return Err(fault(
-                format!("drops.{name}"),
-                problem,
-                "give each source its own name: tables tell them apart by it",
-            ));
+            let remedy = "give each source its own name: tables tell them apart by it";
+            return Err(fault(format!("{area}.{name}"), problem, remedy));
         }
         for (name, drops) in &self.drops {
             let at = |SettingsError { key, problem, remedy }| fault(format!("drops.{name}.{key}"), problem, remedy);
             drops.check().map_err(at)?;
+        }
+        for (name, webhook) in &self.webhooks {
+            let at = |cdp_webhooks::SettingsError { key, problem, remedy }| {
+                fault(format!("webhooks.{name}.{key}"), problem, remedy)
+            };
+            webhook.check().map_err(at)?;
         }
         for (key, value, least) in [
             ("limits.request_bytes", self.limits.request_bytes, 64 << 10),
@@ -161,7 +168,18 @@ impl Settings {
 
     fn sources(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let api = self.api.keys().map(|name| ("api", name.as_str()));
-        api.chain(self.drops.keys().map(|name| ("drops", name.as_str())))
+        let drops = self.drops.keys().map(|name| ("drops", name.as_str()));
+        let webhooks = self.webhooks.keys().map(|name| ("webhooks", name.as_str()));
+        api.chain(drops).chain(webhooks)
+    }
+
+    /// A source that has the name of one before it. An API source may be called as the stream is.
+    fn second_of_a_name(&self) -> Option<(&'static str, &str)> {
+        self.sources().find(|(area, name)| match *area {
+            "api" => false,
+            "drops" => self.api.contains_key(*name) || *name == self.stream.name,
+            _ => self.api.contains_key(*name) || self.drops.contains_key(*name) || *name == self.stream.name,
+        })
     }
 
     pub fn ingest_limits(&self) -> IngestLimits {
@@ -194,6 +212,16 @@ mod tests {
             ("[drops.partner]", "[drops.web]", "cdp.toml: drops.web: another source has this name"),
             (
                 "[drops.partner]",
+                "[webhooks.web]\nscheme = 'generic'\nsignature = { header = 'X-Signature' }",
+                "cdp.toml: webhooks.web: another source has this name",
+            ),
+            (
+                "[drops.partner]",
+                "[webhooks.shop]\nscheme = 'shopify'\n[webhooks.shop.mapping]\nevent = 'E'",
+                "cdp.toml: webhooks.shop.mapping.user_id: no column says whose row it is",
+            ),
+            (
+                "[drops.partner]",
                 "[drops.partner]\nencoding = 'ebcdic'",
                 "cdp.toml: drops.partner.encoding: there is no encoding \"ebcdic\"; use a label",
             ),
@@ -206,6 +234,15 @@ mod tests {
             let error = check(&TEMPLATE.replacen(from, to, 1)).expect_err(to);
             assert!(error.to_string().starts_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn what_the_template_offers_is_sound() {
+        let offered = |line: &str| line.strip_prefix("# ").filter(|rest| rest.starts_with('[') || rest.contains(" = "));
+        let lines = TEMPLATE.lines().map(|line| offered(line).unwrap_or(line));
+        let settings = Settings::parse(&lines.collect::<Vec<_>>().join("\n")).expect("sound");
+        assert_eq!(settings.webhooks.keys().collect::<Vec<_>>(), ["billing"]);
+        assert!(settings.drops["partner"].mapping.is_some() && settings.api["web"].events_per_second.is_some());
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Batch {
         self.rows.push(Row { number, raw, outcome });
     }
 
-    pub(crate) fn push_refused(&mut self, number: u64, raw: &[u8], rejection: Rejection) {
+    pub fn push_refused(&mut self, number: u64, raw: &[u8], rejection: Rejection) {
         let raw = self.keep(raw);
         self.rows.push(Row { number, raw, outcome: Err(rejection) });
     }

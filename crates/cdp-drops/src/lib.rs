@@ -29,6 +29,6 @@ pub use format::{Compression, Format};
 pub use intake::{DropSource, Intake, IntakeError, Progress};
 pub use mapping::{Columns, Mapping, MappingError, Stated, TimeColumn, ValueType};
 pub use report::{Example, FileReport, REPORTS_FOLDER, Status};
-pub use rows::{Ending, Layout, OpenError, Rows};
+pub use rows::{Ending, JsonShape, Layout, OpenError, Rows, member};
 pub use settings::{CsvSettings, Delimiter, DropSettings, SettingsError};
 pub use watch::Watch;

@@ -177,7 +177,7 @@ impl Mapping {
     }
 
     /// Setting and column, for each column that is named, but for those that only qualify others.
-    pub(crate) fn named_columns(&self) -> impl Iterator<Item = (String, &str)> {
+    pub fn named_columns(&self) -> impl Iterator<Item = (String, &str)> {
         let stated =
             [("type", &self.kind), ("event", &self.event)].into_iter().filter_map(|(key, stated)| match stated {
                 Some(Stated::Column(column)) => Some((key.to_owned(), column.as_str())),

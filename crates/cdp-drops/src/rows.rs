@@ -12,7 +12,6 @@ use std::io::{self, Read, Seek};
 use cdp_event::{Reason, Rejection};
 
 use self::csv::CsvRows;
-use self::json::JsonShape;
 use self::json_array::JsonArrayRows;
 use self::json_lines::JsonLineRows;
 use self::parquet::ParquetRows;
@@ -21,6 +20,8 @@ use crate::format::{Compression, Format, detect};
 use crate::settings::DropSettings;
 use crate::text::{Assumed, Text};
 use crate::window::{Window, head_of};
+
+pub use self::json::{JsonShape, member};
 
 /// How much is read to tell what a file is.
 const HEAD_BYTES: usize = 4 << 10;
@@ -121,9 +122,9 @@ impl Rows {
         let window = Window::new(Text::new(compression.reader(file)?, settings.assumed(format)));
         Ok(match format {
             Format::Csv => Box::new(CsvRows::open(window, source, settings)?),
-            Format::JsonLines => Box::new(JsonLineRows::new(window, JsonShape::new(source, settings))),
+            Format::JsonLines => Box::new(JsonLineRows::new(window, JsonShape::new(source, settings.mapping.as_ref()))),
             Format::JsonArray | Format::Parquet => {
-                Box::new(JsonArrayRows::new(window, JsonShape::new(source, settings)))
+                Box::new(JsonArrayRows::new(window, JsonShape::new(source, settings.mapping.as_ref())))
             }
         })
     }

@@ -63,11 +63,20 @@ pub fn decode<'a>(record: &Record, parts: &'a Parts, source: &'a str) -> impl It
     })
 }
 
-/// The event that stood in an envelope. A head alone is none.
+/// The event that stood in an envelope. A head alone is none, nor is what was refused before.
 fn out_of(envelope: Envelope, offset: Offset, bytes: &[u8]) -> Result<RawEvent<'_>, Rejection> {
-    if let Some(whole_bytes) = envelope.whole_bytes {
-        let detail = format!("the event has {whole_bytes} bytes; the first {} are kept", bytes.len());
-        return Err(Rejection::new(Reason::TooLarge, detail));
+    let cut = envelope.whole_bytes.map(|whole_bytes| {
+        Rejection::new(
+            Reason::TooLarge,
+            format!("the event has {whole_bytes} bytes; the first {} are kept", bytes.len()),
+        )
+    });
+    match (envelope.refused, cut) {
+        (None, None) => {}
+        (Some(refused), Some(cut)) => {
+            return Err(Rejection { detail: format!("{}; {}", refused.detail, cut.detail), ..refused });
+        }
+        (Some(rejection), None) | (None, Some(rejection)) => return Err(rejection),
     }
     Ok(RawEvent {
         offset,

@@ -19,6 +19,8 @@ pub struct Envelope {
     pub context: Option<String>,
     /// How long the event was, where no record could hold it: what is wrapped is its head then, to be refused with a reason.
     pub whole_bytes: Option<u64>,
+    /// Why what is wrapped is no event, where that was found before the stream: a webhook's payload that can't be mapped.
+    pub refused: Option<Rejection>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -35,6 +37,18 @@ struct Header {
     context: Option<String>,
     #[prost(uint64, optional, tag = "6")]
     whole_bytes: Option<u64>,
+    #[prost(message, optional, tag = "7")]
+    refused: Option<Refusal>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Refusal {
+    #[prost(string, tag = "1")]
+    reason: String,
+    #[prost(string, optional, tag = "2")]
+    field: Option<String>,
+    #[prost(string, tag = "3")]
+    detail: String,
 }
 
 impl Envelope {
@@ -77,6 +91,7 @@ impl From<&Envelope> for Header {
             kind: envelope.kind.map(|kind| kind.as_str().to_owned()),
             context: envelope.context.clone(),
             whole_bytes: envelope.whole_bytes,
+            refused: envelope.refused.as_ref().map(Refusal::from),
         }
     }
 }
@@ -90,6 +105,25 @@ impl From<Header> for Envelope {
             kind: header.kind.and_then(|kind| kind.parse().ok()),
             context: header.context,
             whole_bytes: header.whole_bytes,
+            refused: header.refused.map(Rejection::from),
+        }
+    }
+}
+
+impl From<&Rejection> for Refusal {
+    fn from(rejection: &Rejection) -> Self {
+        let Rejection { reason, field, detail } = rejection;
+        Self { reason: reason.as_str().to_owned(), field: field.clone(), detail: detail.clone() }
+    }
+}
+
+impl From<Refusal> for Rejection {
+    /// A reason that is not known here was written by a newer version: the refusal stands.
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { reason, field, detail } = refusal;
+        match Reason::ALL.into_iter().find(|known| known.as_str() == reason) {
+            Some(reason) => Self { reason, field, detail },
+            None => Self { reason: Reason::BadEnvelope, field, detail: format!("{reason}: {detail}") },
         }
     }
 }
@@ -106,6 +140,7 @@ mod tests {
             kind: Some(EventKind::Track),
             context: Some(r#"{"ip":"10.0.0.1"}"#.into()),
             whole_bytes: Some(2_000_000),
+            refused: Some(Rejection::of("data.id", Reason::NoIdentifier, "nobody is named")),
         }
     }
 
@@ -113,6 +148,12 @@ mod tests {
     fn what_was_wrapped_comes_out_unchanged() {
         let bytes = envelope().wrap(b"{\"event\":\"A\"}");
         assert_eq!(Envelope::unwrap(&bytes), Some(Ok((envelope(), b"{\"event\":\"A\"}".as_slice()))));
+    }
+
+    #[test]
+    fn a_reason_of_a_newer_version_is_still_a_refusal() {
+        let refusal = Refusal { reason: "too_blue".into(), field: None, detail: "it is blue".into() };
+        assert_eq!(Rejection::from(refusal), Rejection::new(Reason::BadEnvelope, "too_blue: it is blue"));
     }
 
     #[test]

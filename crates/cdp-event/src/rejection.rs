@@ -94,7 +94,9 @@ impl Reason {
                 "send ISO 8601 with an offset, between 1900 and 2200, such as 2026-01-31T09:30:00.000Z"
             }
             Self::BadEnvelope => "write plain event JSON, or use the HTTP API",
-            Self::BadRow => "mend the row and drop the file again; rows that were taken are not taken twice",
+            Self::BadRow => {
+                "mend the row or its source's mapping, then drop the file again or replay; what was taken is not taken twice"
+            }
             Self::ProfileFull => {
                 "block the identifier that so many events share, or wait until fewer come, then replay"
             }

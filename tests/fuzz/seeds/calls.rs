@@ -1,8 +1,11 @@
 //! Bodies of calls, as clients send them.
 
+use std::fs;
+use std::path::Path;
+
 use ciborium::Value;
 
-use super::{aggregates, events};
+use super::{aggregates, collect, events};
 
 /// Batches, and events alone.
 pub fn calls() -> Vec<Vec<u8>> {
@@ -13,6 +16,18 @@ pub fn calls() -> Vec<Vec<u8>> {
         [&br#"{"batch":["#[..], &events, shared].concat()
     };
     events.chunks(4).map(batch).chain(events.iter().step_by(4).cloned()).collect()
+}
+
+/// Payloads of the examples, some of rows.
+pub fn webhooks() -> Vec<Vec<u8>> {
+    let mut paths = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/webhooks"), &mut paths);
+    paths.retain(|path| !path.to_string_lossy().ends_with(".toml"));
+    paths.sort();
+    let bodies = paths.iter().map(|path| fs::read(path).expect("readable"));
+    let rows =
+        br#"[{"sender":{"id":1},"action":"a","at":"2026-01-31","total":"$ 1,5"},{"email":"j@x.org","@headers":5},7]"#;
+    bodies.chain([rows.to_vec()]).collect()
 }
 
 /// The operation's name on a line of its own, then the body.

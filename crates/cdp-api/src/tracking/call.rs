@@ -8,9 +8,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::Refusal;
-
-/// The longest partition key, in bytes.
-const MAX_PARTITION_KEY_BYTES: usize = 256;
+use crate::records::scalar;
 
 /// A request's events, and what they share.
 #[derive(Debug)]
@@ -42,15 +40,6 @@ struct SingleBody<'a> {
     write_key: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct Ids<'a> {
-    #[serde(borrow, default)]
-    anonymous_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    user_id: Option<&'a RawValue>,
-}
-
 impl<'a> Call<'a> {
     pub fn batch(body: &'a [u8]) -> Result<Self, Refusal> {
         let body: BatchBody<'a> = serde_json::from_str(object(body)?).map_err(explain)?;
@@ -80,23 +69,6 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What keeps one device's events in one partition, and so in order: its `anonymousId`, else the `userId`. An event without
-/// both can't be anyone's; it is spread by its bytes.
-pub(super) fn partition_key(event: &str) -> String {
-    let ids: Ids<'_> = serde_json::from_str(event).unwrap_or_default();
-    let id = ids.anonymous_id.and_then(scalar).filter(|id| !id.is_empty()).or_else(|| ids.user_id.and_then(scalar));
-    match id {
-        Some(id) if id.is_empty() => digest(event),
-        Some(id) if id.len() > MAX_PARTITION_KEY_BYTES => digest(&id),
-        Some(id) => id.into_owned(),
-        None => digest(event),
-    }
-}
-
-fn digest(text: &str) -> String {
-    format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
-}
-
 fn object(body: &[u8]) -> Result<&str, Refusal> {
     let text = simdutf8::compat::from_utf8(body)
         .map_err(|error| Refusal::NotJson(format!("byte {} is not UTF-8", error.valid_up_to())))?;
@@ -124,36 +96,9 @@ fn explain(error: serde_json::Error) -> Refusal {
     }
 }
 
-/// Text, or a number as its digits: many producers send numeric ids.
-fn scalar(json: &RawValue) -> Option<Cow<'_, str>> {
-    let json = json.get();
-    match json.as_bytes().first()? {
-        b'"' if !json.contains('\\') => json.get(1..json.len() - 1).map(Cow::Borrowed),
-        b'"' => serde_json::from_str(json).ok().map(Cow::Owned),
-        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(json)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_device_has_one_partition_key() {
-        for (event, expected) in [
-            (r#"{"anonymousId":"a","userId":"u"}"#, "a"),
-            (r#"{"userId":"u","context":{"anonymousId":"x"}}"#, "u"),
-            (r#"{"anonymousId":"","userId":42}"#, "42"),
-            (r#"{"anonymousId":null,"userId":"\u00fc\""}"#, "ü\""),
-        ] {
-            assert_eq!(partition_key(event), expected, "{event}");
-        }
-        let long = format!(r#"{{"userId":"{}"}}"#, "u".repeat(300));
-        for event in ["5", "{}", r#"{"userId":{}}"#, r#"{"userId":""}"#, r#"{"userId":"a","userId":"b"}"#, &long] {
-            assert_eq!(partition_key(event).len(), 32, "{event}");
-        }
-    }
 
     #[test]
     fn a_batch_is_cut_into_the_bytes_that_were_sent() {

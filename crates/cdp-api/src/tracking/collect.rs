@@ -11,9 +11,10 @@ use cdp_ports::{NewRecord, Stream};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::call::{Call, partition_key};
+use super::call::Call;
 use super::verdict::Verdict;
 use super::write_key::source_of;
+use crate::records::{count, partition_key, record_of};
 use crate::state::KnownSource;
 use crate::{Api, Limits, Refusal, body};
 
@@ -25,8 +26,15 @@ pub(super) enum Shape {
 }
 
 /// Every event is durable.
-pub(super) struct Taken {
+pub(crate) struct Taken {
     verdicts: Option<Vec<Verdict>>,
+}
+
+impl Taken {
+    /// Nobody asked for verdicts.
+    pub const fn without_verdicts() -> Self {
+        Self { verdicts: None }
+    }
 }
 
 pub(super) async fn collect<S: Stream>(api: &Api<S>, shape: Shape, request: Request) -> Result<Taken, Refusal> {
@@ -44,14 +52,14 @@ pub(super) async fn collect<S: Stream>(api: &Api<S>, shape: Shape, request: Requ
     }
 
     let envelope = envelope_of(&call, shape, source, received_at);
-    let records: Vec<NewRecord> =
-        call.events.iter().map(|event| record_of(event, &envelope, api.limits.record_bytes)).collect();
+    let record = |event: &&str| record_of(&envelope, partition_key(event), event.as_bytes(), api.limits.record_bytes);
+    let records: Vec<NewRecord> = call.events.iter().map(record).collect();
     let verdicts = wants_verdicts(&parts.headers, &parts.uri)
         .then(|| call.events.iter().map(|event| Verdict::of(&raw_event(&envelope, event))).collect());
     if !records.is_empty() {
         api.stream.append(records, received_at).await?;
     }
-    count(source, &call);
+    count(&source.name, call.events.iter().map(|event| event.len()));
     Ok(Taken { verdicts })
 }
 
@@ -91,20 +99,8 @@ fn envelope_of(call: &Call<'_>, shape: Shape, source: &KnownSource, received_at:
         },
         context: call.context.map(str::to_owned),
         whole_bytes: None,
+        refused: None,
     }
-}
-
-/// An event that no record can hold goes with as much of it as fits: it is refused behind the stream, and harms no other.
-fn record_of(event: &str, envelope: &Envelope, limit_bytes: usize) -> NewRecord {
-    let partition_key = partition_key(event);
-    let mut data = envelope.wrap(event.as_bytes());
-    if partition_key.len() + data.len() > limit_bytes {
-        let of_head = Envelope { whole_bytes: Some(event.len() as u64), ..envelope.clone() };
-        let room = limit_bytes.saturating_sub(partition_key.len() + of_head.wrap(b"").len());
-        let (head, _) = event.split_at(event.floor_char_boundary(room));
-        data = of_head.wrap(head.as_bytes());
-    }
-    NewRecord { partition_key, explicit_hash_key: None, data: data.into() }
 }
 
 /// The event as it will come out of the stream.
@@ -123,12 +119,6 @@ fn raw_event<'a>(envelope: &'a Envelope, event: &'a str) -> RawEvent<'a> {
 fn wants_verdicts(headers: &HeaderMap, uri: &Uri) -> bool {
     let in_header = headers.get("x-cdp-verdicts").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
     in_header || uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "verdicts=true"))
-}
-
-fn count(source: &KnownSource, call: &Call<'_>) {
-    let bytes: usize = call.events.iter().map(|event| event.len()).sum();
-    metrics::counter!("cdp_events_taken_total", "source" => source.name.clone()).increment(call.events.len() as u64);
-    metrics::counter!("cdp_event_bytes_total", "source" => source.name.clone()).increment(bytes as u64);
 }
 
 /// What a call is answered.

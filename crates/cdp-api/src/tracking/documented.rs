@@ -68,7 +68,6 @@ impl Modify for Documented {
 }
 
 fn takes(summary: &str, path: &str, body: &str) -> OperationBuilder {
-    let taken = answer("Every event is durable", content(&VerdictsView::name()));
     let operation = OperationBuilder::new()
         .tag(TAG)
         .operation_id(path.strip_prefix("/v1/"))
@@ -80,7 +79,7 @@ fn takes(summary: &str, path: &str, body: &str) -> OperationBuilder {
         .parameter(verdicts("verdicts", ParameterIn::Query))
         .parameter(verdicts("x-cdp-verdicts", ParameterIn::Header))
         .request_body(Some(json_body(body)))
-        .response("200", taken)
+        .response("200", taken())
         .security(SecurityRequirement::new("basic", [""; 0]))
         .security(SecurityRequirement::new("bearer", [""; 0]))
         // A write key in the body does as well.
@@ -88,6 +87,10 @@ fn takes(summary: &str, path: &str, body: &str) -> OperationBuilder {
     REFUSALS
         .into_iter()
         .fold(operation, |operation, (status, name, _)| operation.response(status, Ref::from_response_name(name)))
+}
+
+pub(crate) fn taken() -> Response {
+    answer("Every event is durable", content(&VerdictsView::name()))
 }
 
 fn settings() -> OperationBuilder {
@@ -113,7 +116,7 @@ fn sdk_metrics() -> OperationBuilder {
         .response("200", Response::new("Passed over"))
 }
 
-fn refusal(status: &str, meaning: &str) -> RefOr<Response> {
+pub(crate) fn refusal(status: &str, meaning: &str) -> RefOr<Response> {
     let mut refusal = answer(meaning, content(&RefusalView::name())).into();
     if matches!(status, "429" | "503") {
         put(&mut refusal, &WAIT);
@@ -147,7 +150,7 @@ fn content(schema: &str) -> Content {
     Content::new(Some(Ref::from_schema_name(schema)))
 }
 
-fn of_type(kind: Type) -> Schema {
+pub(crate) fn of_type(kind: Type) -> Schema {
     ObjectBuilder::new().schema_type(SchemaType::new(kind)).build().into()
 }
 

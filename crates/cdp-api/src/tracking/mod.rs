@@ -26,7 +26,9 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use crate::requests::not_allowed;
 use crate::{Api, rate};
 use collect::{Shape, collect};
-pub(crate) use documented::Documented;
+
+pub(crate) use collect::Taken;
+pub(crate) use documented::{Documented, of_type, refusal, taken};
 
 pub(crate) fn routes<S: Stream + 'static>() -> Router<Arc<Api<S>>> {
     let mut routes =

@@ -18,6 +18,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::memory_stream::MemoryStream;
+use crate::webhooks::webhooks;
 
 /// `web` by basic authentication.
 pub const WEB: (&str, &str) = ("authorization", "Basic a2V5Og==");
@@ -38,7 +39,8 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// Sources `web` (write key `key`) and `slow` (write key `slow`, 10 events a second); two shards; limits of a deployment.
+/// Sources `web` (write key `key`) and `slow` (write key `slow`, 10 events a second), and some webhooks; two shards; limits
+/// of a deployment.
 pub fn front() -> Front {
     front_with(Limits::default(), vec![])
 }
@@ -50,7 +52,7 @@ pub fn front_with(limits: Limits, access_keys: Vec<AccessKey>) -> Front {
         events_per_second: NonZeroU32::new(limit),
     };
     let sources = vec![source("web", "key", 0), source("slow", "slow", 10)];
-    let config = ApiConfig { stream_name: "events".into(), sources, access_keys, limits };
+    let config = ApiConfig { stream_name: "events".into(), sources, webhooks: webhooks(), access_keys, limits };
     let stream = Arc::new(MemoryStream::default());
     let clock = Arc::new(HandClock(AtomicI64::new(NOW.as_ms())));
     let outside =

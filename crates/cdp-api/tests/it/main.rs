@@ -14,3 +14,4 @@ mod profiles;
 mod quarantine;
 mod segment_profiles;
 mod tracking;
+mod webhooks;

@@ -40,7 +40,7 @@ fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
         operations(&document).map(|(_, _, operation)| operation["operationId"].as_str().expect("a name").to_owned());
     let names: Vec<String> = names.collect();
     let distinct: BTreeSet<&String> = names.iter().collect();
-    assert_eq!((names.len(), distinct.len()), (26, 26), "{names:?}");
+    assert_eq!((names.len(), distinct.len()), (27, 27), "{names:?}");
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn every_path_is_served() {
 /// Method, path, headers and body; the operation and the status that it is an example of.
 type Call = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str, &'static str, u16);
 
-const CALLS: [Call; 19] = [
+const CALLS: [Call; 22] = [
     ("POST", "/v1/track", &[WEB], r#"{"event":"E","userId":"u"}"#, "/v1/track", 200),
     ("POST", "/v1/b?verdicts=true", &[WEB], r#"{"batch":[{}]}"#, "/v1/b", 200),
     ("POST", "/v1/batch", &[WEB], "[]", "/v1/batch", 400),
@@ -65,6 +65,9 @@ const CALLS: [Call; 19] = [
     ("POST", "/v1/batch", &[SLOW_SOURCE], ELEVEN, "/v1/batch", 429),
     ("GET", "/v1/projects/key/settings", &[], "", "/v1/projects/{write_key}/settings", 200),
     ("GET", "/v1/projects/no/settings", &[], "", "/v1/projects/{write_key}/settings", 401),
+    ("POST", "/v1/webhooks/own", &[OWN_SIGNATURE], "{}", WEBHOOK, 200),
+    ("POST", "/v1/webhooks/own", &[], "{}", WEBHOOK, 401),
+    ("POST", "/v1/webhooks/no", &[], "{}", WEBHOOK, 404),
     ("GET", "/healthz", &[], "", "/healthz", 503),
     ("GET", "/metrics", &[], "", "/metrics", 200),
     ("GET", "/v1/openapi.json", &[], "", "/v1/openapi.json", 200),
@@ -80,6 +83,9 @@ const CALLS: [Call; 19] = [
 const SLOW_SOURCE: (&str, &str) = ("authorization", "Bearer slow");
 const SLOW_TOKEN: (&str, &str) = ("authorization", "Bearer slow");
 const ELEVEN: &str = r#"{"batch":[1,2,3,4,5,6,7,8,9,10,11]}"#;
+/// Of `{}`, by the webhook's secret.
+const OWN_SIGNATURE: (&str, &str) = ("x-signature", "5f9c7b8a4d63207f0e767ee47935ea2dd10caf389e989152dcc8e252e93ce429");
+const WEBHOOK: &str = "/v1/webhooks/{source}";
 const PROFILE: &str = "/v1/profiles/{name}";
 const TRAITS: &str = "/v1/spaces/{space}/collections/{collection}/profiles/{name}/traits";
 

@@ -33,7 +33,7 @@ fn examples() -> Vec<(String, Vec<u8>)> {
 }
 
 /// Reason and bytes of each row of the table, once all that stands in the stream was taken in.
-async fn quarantine(front: &Front) -> Vec<(String, Vec<u8>)> {
+pub async fn quarantine(front: &Front) -> Vec<(String, Vec<u8>)> {
     let rules = Rules::default();
     let ingest = Ingest { state: MemoryState::default(), lake: MemoryLake::default(), clock: Ticks::default(), rules };
     for shard in front.stream.partitions().await.expect("memory") {

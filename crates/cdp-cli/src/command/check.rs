@@ -34,6 +34,11 @@ impl Check {
             let mapping = if source.mapping.is_some() { "mapped columns" } else { "Segment-shaped rows" };
             told("drop source", name, mapping.to_owned());
         }
+        for (name, webhook) in &settings.webhooks {
+            let secrets = deployment.config.secrets.webhooks.get(name).map_or(0, Vec::len);
+            let secrets = if secrets == 1 { "one secret" } else { "two secrets" };
+            told("webhook", name, format!("signed as {}; {secrets}", webhook.scheme.as_str()));
+        }
         told("identity rules", deployment.config.rules.version().as_str(), String::new());
         for token in &deployment.config.secrets.api_tokens {
             let scopes = token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");

@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(super) email: Option<usize>,
     pub(super) phone: Option<usize>,
     pub(super) others: Vec<(Namespace, usize)>,
+    /// What the mapping names a person by, also where the row has no such column.
+    pub(super) person_columns: Vec<String>,
     pub(super) kind: Option<Saying>,
     pub(super) event: Option<Saying>,
     pub(super) time: Option<(usize, TimeReader)>,
@@ -126,6 +128,7 @@ impl Plan {
             email: optional(&mapping.email),
             phone: optional(&mapping.phone),
             others: mapping.identifiers.iter().filter_map(|(name, c)| Some((name.parse().ok()?, find(c)?))).collect(),
+            person_columns: mapping.person_columns().map(|(_, column)| column.to_owned()).collect(),
             kind: saying(&mapping.kind),
             event: saying(&mapping.event),
             time,
@@ -189,9 +192,11 @@ impl Plan {
             others,
         };
         if person.is_nobody() {
-            let own = [self.user_id, self.anonymous_id, self.email, self.phone].into_iter().flatten();
-            let columns = own.chain(self.others.iter().map(|(_, column)| *column));
-            let names = columns.map(|column| self.name(Some(column))).collect::<Vec<_>>().join(", ");
+            let found = [self.user_id, self.anonymous_id, self.email, self.phone].into_iter().flatten();
+            let names = match self.person_columns.as_slice() {
+                [] => found.map(|column| self.name(Some(column))).collect::<Vec<_>>().join(", "),
+                named => named.join(", "),
+            };
             return Err(Rejection::of(names, Reason::NoIdentifier, "no column that names the person has a value"));
         }
         if person.user_id.is_none() && person.anonymous_id.is_none() {

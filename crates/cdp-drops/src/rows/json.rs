@@ -11,14 +11,16 @@ use serde_json::value::RawValue;
 
 use crate::batch::{Batch, RowEvents};
 use crate::mapping::{Cell, Cells, Mapping, Plan, RowName, made_message_id};
-use crate::settings::DropSettings;
 
-pub(super) enum JsonShape {
+/// For the rows of one file, or of one call.
+pub struct JsonShape(Shape);
+
+enum Shape {
     Segment { source: String, message_id: Box<Finder<'static>> },
     Mapped(Box<JsonMapper>),
 }
 
-pub(super) struct JsonMapper {
+struct JsonMapper {
     source: String,
     mapping: Mapping,
     /// Columns that are paths into a row.
@@ -28,19 +30,21 @@ pub(super) struct JsonMapper {
 }
 
 impl JsonShape {
-    pub fn new(source: &str, settings: &DropSettings) -> Self {
+    /// Without a mapping, rows are Segment-shaped.
+    pub fn new(source: &str, mapping: Option<&Mapping>) -> Self {
         let source = source.to_owned();
-        let Some(mapping) = settings.mapping.clone() else {
-            return Self::Segment { source, message_id: Box::new(Finder::new("\"messageId\"")) };
+        let Some(mapping) = mapping.cloned() else {
+            return Self(Shape::Segment { source, message_id: Box::new(Finder::new("\"messageId\"")) });
         };
         let mut paths: Vec<String> = mapping.named_columns().map(|(_, column)| column.to_owned()).collect();
         paths.retain(|column| column.contains('.'));
-        Self::Mapped(Box::new(JsonMapper { source, mapping, paths, plan: None }))
+        Self(Shape::Mapped(Box::new(JsonMapper { source, mapping, paths, plan: None })))
     }
 
+    /// Appends the row: its events, or why it has none.
     pub fn emit(&mut self, number: u64, raw: &[u8], batch: &mut Batch) {
-        match self {
-            Self::Segment { source, message_id } => {
+        match &mut self.0 {
+            Shape::Segment { source, message_id } => {
                 if message_id.find(raw).is_some() {
                     return batch.push_event(number, raw);
                 }
@@ -57,7 +61,7 @@ impl JsonShape {
                     Some(_) | None => batch.push_event(number, raw),
                 }
             }
-            Self::Mapped(mapper) => batch.push_mapped(number, raw, |out| mapper.write(number, raw, out)),
+            Shape::Mapped(mapper) => batch.push_mapped(number, raw, |out| mapper.write(number, raw, out)),
         }
     }
 }
@@ -96,6 +100,13 @@ impl Cells for Members<'_> {
     fn get(&self, column: usize) -> Cell<'_> {
         self.0.get(column).map_or(Cell::Absent, |(_, value)| Cell::Json(value.get()))
     }
+}
+
+/// What stands at `path` in the object that `json` is: at the key of that name, else below each of its parts.
+pub fn member<'a>(json: &'a str, path: &str) -> Option<&'a str> {
+    let Members(members) = serde_json::from_str(json).ok()?;
+    let own = members.iter().find(|(key, _)| key == path).map(|(_, value)| *value);
+    own.or_else(|| value_at(path, &members)).map(RawValue::get)
 }
 
 fn value_at<'a>(path: &str, members: &[(Cow<'a, str>, &'a RawValue)]) -> Option<&'a RawValue> {

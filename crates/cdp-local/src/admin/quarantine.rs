@@ -46,7 +46,11 @@ impl Choice {
 
 pub async fn replay(State(platform): State<Arc<Platform>>, Json(choice): Json<Choice>) -> Result<Json<Value>, NotDone> {
     let (_, rows) = platform.query.stream(&choice.statement()?).await.map_err(NotDone::failed)?;
-    let replay = Replay { state: &platform.ingest.state, stream: &*platform.log };
+    let replay = Replay {
+        state: &platform.ingest.state,
+        stream: &*platform.log,
+        webhooks: &platform.deployment.config.webhooks,
+    };
     let mut total = Replayed::default();
     let mut rows = std::pin::pin!(rows);
     while let Some(batch) = rows.try_next().await.map_err(NotDone::failed)? {
