@@ -20,6 +20,7 @@ pub mod openapi;
 
 mod metrics;
 mod operations;
+mod proof;
 mod requests;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use cdp_ports::{Chance, State, Stream};
 
 pub use config::{AccessKey, ApiConfig, BadConfig, Limits, Secret, Source};
 pub use metrics::Metrics;
+pub use proof::ProofView;
 pub use refusal::Refusal;
 pub use requests::RequestId;
 pub use state::{Api, Outside};
