@@ -68,9 +68,10 @@ impl Drop for Execution {
         let stop = self.client.stop_query_execution().query_execution_id(&self.id).send();
         let stop = async { drop(tokio::time::timeout(STOPPING, stop).await) };
         // The process may be about to end, so the request is waited for where the runtime lets us.
-        match runtime.runtime_flavor() {
-            RuntimeFlavor::MultiThread => tokio::task::block_in_place(|| runtime.block_on(stop)),
-            _ => drop(runtime.spawn(stop)),
+        if runtime.runtime_flavor() == RuntimeFlavor::MultiThread {
+            tokio::task::block_in_place(|| runtime.block_on(stop));
+        } else {
+            runtime.spawn(stop);
         }
     }
 }
