@@ -1,12 +1,18 @@
-"""ministack, with the two things of AWS that the road can't do without. A batch of a stream that failed in part is repeated from
-the first record that failed (`ReportBatchItemFailures`). And sequence numbers are of 56 digits without leading zeros: they
-are compared as text in there, and who keeps them as numbers sends them back without zeros.
+"""ministack, with the things of AWS that the road can't do without. A batch of a stream that failed in part is repeated from
+the first record that failed (`ReportBatchItemFailures`). Sequence numbers are of 56 digits without leading zeros: they
+are compared as text in there, and who keeps them as numbers sends them back without zeros. And Athena reads a Delta table as its
+log has it, and the catalog's views.
 
 For the pinned version (tests/live/aws/requirements.txt): it holds on to names inside.
 """
 
+import base64
+import json
+import os
+import urllib.parse
+
 from ministack.app import main
-from ministack.services import kinesis, lambda_svc
+from ministack.services import athena, glue, kinesis, lambda_svc, s3
 
 invoke = lambda_svc._execute_function
 
@@ -54,6 +60,58 @@ def as_long_as_on_aws(next_number=kinesis._next_sequence_number):
     return "49" + next_number().rjust(54, "0")
 
 
+def active_files(location, workdirs, every_file=athena._materialize_table_files):
+    files = every_file(location, workdirs)
+    paths = paths_in_log(location)
+    if not files or paths is None:
+        return files
+    return [file for file in files if os.path.relpath(file, workdirs[-1]) in paths]
+
+
+def paths_in_log(location):
+    """`None`: there is no log, so it is no Delta table. All of the log is read: nothing here is older than its retention."""
+    place = urllib.parse.urlparse(location)
+    log = place.path.lstrip("/").rstrip("/") + "/_delta_log/"
+    objects = (s3._buckets.get(place.netloc) or {"objects": {}})["objects"]
+    commits = sorted(key for key in list(objects) if key.startswith(log) and key.endswith(".json"))
+    paths = set()
+    for commit in commits:
+        for line in s3._get_object_data(place.netloc, commit).splitlines():
+            action = json.loads(line)
+            if "add" in action:
+                paths.add(action["add"]["path"])
+            elif "remove" in action:
+                paths.discard(action["remove"]["path"])
+    return paths if commits else None
+
+
+DATE = [{"Name": "date", "Type": "date"}]
+
+
+def partitions(table, files, of_glue=athena._path_partition_keys):
+    is_delta = (table.get("Parameters") or {}).get("table_type") == "DELTA"
+    return DATE if is_delta and files else of_glue(table, files)
+
+
+def options(partitions, of_glue=athena._hive_options):
+    """DuckDB takes a date for one by itself, and in a join it takes no other word for it."""
+    return "hive_partitioning = true" if partitions is DATE else of_glue(partitions)
+
+
+async def with_views(query, database, catalog=None, with_tables=athena._rewrite_data_paths):
+    for found in reversed(athena._table_references(query)):
+        text = (glue._tables.get(f"{found.database or database}/{found.table}") or {}).get("ViewOriginalText") or ""
+        if text.startswith("/* Presto View: "):
+            view = json.loads(base64.b64decode(text.split()[3]))["originalSql"]
+            named = "" if found.aliased else f" AS {found.table}"
+            query = f"{query[:found.start]}({view}){named}{query[found.end:]}"
+    return await with_tables(query, database, catalog)
+
+
+athena._materialize_table_files = active_files
+athena._path_partition_keys = partitions
+athena._hive_options = options
+athena._rewrite_data_paths = with_views
 lambda_svc._execute_function = invoke_and_heed
 kinesis._next_sequence_number = as_long_as_on_aws
 

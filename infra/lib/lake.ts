@@ -5,7 +5,7 @@ import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-glue'
 import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, type LifecycleRule, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 
-import { columnsOf, TABLES, type TableName } from './layouts.ts'
+import { columnsOf, TABLES, type TableName, type ViewName, viewOf, VIEWS } from './layouts.ts'
 import type { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
 
@@ -31,9 +31,10 @@ export class Lake extends Construct {
 
     this.database = new CfnDatabase(this, 'Database', {
       catalogId: Aws.ACCOUNT_ID,
-      databaseInput: { name: `cdp_${props.settings.stage}`, description: 'Events, people and what was refused' },
+      databaseInput: { name: this.databaseName, description: 'Events, people and what was refused' },
     })
     for (const table of TABLES) this.tableOf(table)
+    for (const view of VIEWS) this.viewOf(view)
 
     this.workgroup = new CfnWorkGroup(this, 'Workgroup', {
       name: `cdp-${props.settings.stage}`,
@@ -70,6 +71,10 @@ export class Lake extends Construct {
 
   grantDelete(sweeper: RustFunction): void {
     sweeper.may(['s3:DeleteObject'], this.objects)
+  }
+
+  private get databaseName(): string {
+    return `cdp_${this.settings.stage}`
   }
 
   private get objects(): string {
@@ -115,13 +120,40 @@ export class Lake extends Construct {
         parameters: { EXTERNAL: 'TRUE', table_type: 'DELTA', 'spark.sql.sources.provider': 'delta' },
         storageDescriptor: {
           location,
-          columns: columnsOf(name),
+          columns: columnsOf(name).map(({ name, type, comment }) => ({ name, type, comment })),
           inputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat',
           outputFormat: 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat',
           serdeInfo: {
             serializationLibrary: 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe',
             parameters: { path: location },
           },
+        },
+      },
+    })
+  }
+
+  /** As Athena itself keeps a view. Made here, so that it is there before the first commit, when Athena could not make it. */
+  private viewOf(name: ViewName): void {
+    const { sql, columns } = viewOf(name)
+    const definition = {
+      originalSql: sql,
+      catalog: 'awsdatacatalog',
+      schema: this.databaseName,
+      columns: columns.map(({ name, sqlType }) => ({ name, type: sqlType })),
+    }
+    new CfnTable(this, name, {
+      catalogId: Aws.ACCOUNT_ID,
+      databaseName: this.database.ref,
+      tableInput: {
+        name,
+        tableType: 'VIRTUAL_VIEW',
+        parameters: { presto_view: 'true', comment: 'Presto View' },
+        viewOriginalText: `/* Presto View: ${Buffer.from(JSON.stringify(definition)).toString('base64')} */`,
+        viewExpandedText: '/* Presto View */',
+        storageDescriptor: {
+          location: '',
+          columns: columns.map(({ name, type, comment }) => ({ name, type, comment })),
+          serdeInfo: {},
         },
       },
     })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 
-import { TABLES, columnsOf } from '../lib/layouts.ts'
+import { TABLES, VIEWS, columnsOf, viewOf } from '../lib/layouts.ts'
 import { templateOf } from './synthesized.ts'
 
 for (const stage of ['dev', 'prod'] as const) {
@@ -56,7 +56,7 @@ test('a wrong context is refused by its name', () => {
 })
 
 test('Athena knows every table with the columns that are promised', () => {
-  const tables = Object.values(templateOf('prod').findResources('AWS::Glue::Table')).map(({ Properties }) => Properties.TableInput)
+  const tables = catalog().filter(({ TableType }) => TableType === 'EXTERNAL_TABLE')
   assert.deepEqual(tables.map(({ Name }) => Name).sort(), [...TABLES].sort())
   for (const { Name, Parameters, StorageDescriptor } of tables) {
     assert.equal(Parameters.table_type, 'DELTA')
@@ -65,6 +65,27 @@ test('Athena knows every table with the columns that are promised', () => {
   }
   assert.deepEqual(columnsOf('events').slice(0, 2).map(({ name, type }) => `${name} ${type}`), ['timestamp timestamp', 'type string'])
 })
+
+test('Athena finds the views as it keeps its own, with the SQL that all engines have', () => {
+  const views = catalog().filter(({ TableType }) => TableType === 'VIRTUAL_VIEW')
+  assert.deepEqual(views.map(({ Name }) => Name).sort(), [...VIEWS].sort())
+  const document = readFileSync(new URL('../../schemas/tables/views.md', import.meta.url), 'utf8')
+  for (const { Name, Parameters, ViewOriginalText, StorageDescriptor } of views) {
+    assert.equal(Parameters.presto_view, 'true')
+    const [, encoded] = ViewOriginalText.match(/^\/\* Presto View: (\S+) \*\/$/)
+    const view = JSON.parse(Buffer.from(encoded, 'base64').toString('utf8'))
+    assert.deepEqual([view.catalog, view.schema], ['awsdatacatalog', 'cdp_prod'])
+    assert.ok(document.split(`## ${Name}\n`)[1]?.includes(`\`\`\`sql\n${view.originalSql}\n\`\`\``), Name)
+    const names = StorageDescriptor.Columns.map((column: { Name: string }) => column.Name)
+    assert.deepEqual(view.columns.map((column: { name: string }) => column.name), names)
+  }
+  const columns = viewOf('people').columns.map(({ name, sqlType }) => `${name} ${sqlType}`)
+  assert.deepEqual(columns.slice(0, 2), ['profile_id varchar', 'created_at timestamp(3) with time zone'])
+})
+
+function catalog() {
+  return Object.values(templateOf('prod').findResources('AWS::Glue::Table')).map(({ Properties }) => Properties.TableInput)
+}
 
 function withoutHashes(template: object): object {
   return JSON.parse(JSON.stringify(template).replace(/[0-9a-f]{64}\.zip/g, 'CODE.zip'))

@@ -39,14 +39,9 @@ async fn of_racing_commits_of_a_plan_one_wins() {
 
 /// A lake that nobody has used yet.
 async fn fresh() -> Bench<S3Bucket> {
-    let config = crate::config().await;
-    let place = S3Bucket {
-        name: std::env::var("CDP_TEST_BUCKET").expect("CDP_TEST_BUCKET names a bucket"),
-        prefix: format!("cdp-tests/{}", crate::fresh_name("lake")),
-        region: config.region().expect("AWS_REGION, or a profile's").to_string(),
-        endpoint: config.endpoint_url().map(str::to_owned),
-        credentials: config.credentials_provider().expect("credentials"),
-    };
+    let name = std::env::var("CDP_TEST_BUCKET").expect("CDP_TEST_BUCKET names a bucket");
+    let prefix = format!("cdp-tests/{}", crate::fresh_name("lake"));
+    let place = S3Bucket::of(&crate::config().await, &name, &prefix).expect("credentials and a region");
     Bench { lake: open(&place), place }
 }
 

@@ -6,6 +6,7 @@
 mod lake;
 mod state;
 mod stream;
+mod warehouse;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 

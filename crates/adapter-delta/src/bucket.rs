@@ -61,11 +61,6 @@ pub(crate) struct BucketTable {
 }
 
 impl BucketTable {
-    /// As the log has it: nothing is escaped on the way.
-    fn whole(&self, path: &str) -> Result<Path, DeltaError> {
-        Ok(Path::parse(format!("{}/{path}", self.root)).map_err(object_store::Error::from)?)
-    }
-
     fn listed(&self, found: ObjectMeta) -> Option<Listed> {
         let path = found.location.as_ref().strip_prefix(self.root.as_ref())?.strip_prefix('/')?.to_owned();
         Some(Listed { path, written: not_before(found.last_modified.timestamp_millis()) })
@@ -83,25 +78,30 @@ impl Place for BucketTable {
         &self.url
     }
 
+    /// As the log has it: nothing is escaped on the way.
+    fn object(&self, path: &str) -> Result<Path, DeltaError> {
+        Ok(Path::parse(format!("{}/{path}", self.root)).map_err(object_store::Error::from)?)
+    }
+
     fn begin(&self, path: &str) -> Result<Box<dyn Draft>, DeltaError> {
         let (store, threads) = (Arc::clone(&self.store), Arc::clone(&self.threads));
-        Ok(Box::new(Spool { file: spool()?, path: self.whole(path)?, store, threads }))
+        Ok(Box::new(Spool { file: spool()?, path: self.object(path)?, store, threads }))
     }
 
     fn read(&self, path: &str) -> Result<File, DeltaError> {
-        let (store, path, file) = (Arc::clone(&self.store), self.whole(path)?, spool()?);
+        let (store, path, file) = (Arc::clone(&self.store), self.object(path)?, spool()?);
         Ok(self.threads.block_on(async move { transfer::download(&*store, &path, file).await })?)
     }
 
     fn list(&self, folder: &str) -> Result<Vec<Listed>, DeltaError> {
-        let folder = if folder.is_empty() { self.root.clone() } else { self.whole(folder)? };
+        let folder = if folder.is_empty() { self.root.clone() } else { self.object(folder)? };
         let found = self.store.list(Some(&folder));
         let found: Vec<ObjectMeta> = self.threads.block_on(found.try_collect())?;
         Ok(found.into_iter().filter_map(|object| self.listed(object)).collect())
     }
 
     fn remove(&self, paths: &[String]) -> Result<u64, DeltaError> {
-        let paths = paths.iter().map(|path| self.whole(path)).collect::<Result<Vec<Path>, _>>()?;
+        let paths = paths.iter().map(|path| self.object(path)).collect::<Result<Vec<Path>, _>>()?;
         let removed = self.store.delete_stream(stream::iter(paths.into_iter().map(Ok)).boxed());
         let removed = removed.try_fold(0, async |count, _| Ok(count + 1));
         Ok(self.threads.block_on(removed)?)

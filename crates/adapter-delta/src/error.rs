@@ -16,6 +16,8 @@ pub enum DeltaError {
     NoFolder(PathBuf),
     #[error("{0:?} is no URL of a bucket")]
     NoBucket(String),
+    #[error("there are no AWS credentials, or no region: give the process a role, or set AWS_PROFILE and AWS_REGION")]
+    NoAccount,
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: io::Error },
     #[error("no thread for the Delta log: {0}")]
@@ -66,6 +68,7 @@ impl DeltaError {
                 FaultKind::Refused
             }
             Self::NoBucket(_) => FaultKind::Refused,
+            Self::NoAccount => FaultKind::Broken,
             Self::Io { .. } | Self::Threads(_) | Self::Parquet(_) | Self::NoFolder(_) => FaultKind::Broken,
         }
     }

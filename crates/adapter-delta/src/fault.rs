@@ -7,7 +7,7 @@ use cdp_ports::FaultKind;
 use delta_kernel::KernelError;
 use object_store::client::HttpError;
 
-const MAY_NOT: &str = " (allow it s3:GetObject, s3:PutObject and s3:DeleteObject below the lake's prefix, and s3:ListBucket in its bucket)";
+const MAY_NOT: &str = " (to read, allow it s3:GetObject below the lake's prefix, and s3:ListBucket in its bucket; to write, s3:PutObject and s3:DeleteObject, too)";
 const NOBODY: &str = " (give the process a role, or run `aws configure` or `aws sso login`)";
 
 pub(crate) fn fault_of(error: &(dyn Error + 'static)) -> FaultKind {

@@ -6,6 +6,7 @@ mod store;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use object_store::path::Path as ObjectPath;
 use url::Url;
 
 use crate::DeltaError;
@@ -47,6 +48,10 @@ impl FolderTable {
 impl Place for FolderTable {
     fn url(&self) -> &Url {
         &self.url
+    }
+
+    fn object(&self, path: &str) -> Result<ObjectPath, DeltaError> {
+        Ok(ObjectPath::from_absolute_path(self.root.join(path)).map_err(object_store::Error::from)?)
     }
 
     fn begin(&self, path: &str) -> Result<Box<dyn Draft>, DeltaError> {

@@ -1,7 +1,7 @@
 //! The port: four tables, each in a folder of its own.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
@@ -11,6 +11,7 @@ use cdp_lake::layout;
 use cdp_ports::{Batches, Compaction, DataFile, Lake, Landing, PortResult, TableName};
 use delta_kernel::Engine;
 use object_store::ObjectStore;
+use object_store::path::Path as ObjectPath;
 use url::Url;
 
 use crate::bucket::Bucket;
@@ -23,6 +24,7 @@ use crate::table::{Table, TableVersion};
 use crate::{DeltaError, compact, land, sweep};
 
 pub struct DeltaLake {
+    store: Arc<dyn ObjectStore>,
     tables: PerTable<Table>,
 }
 
@@ -78,7 +80,7 @@ impl DeltaLake {
         place: impl Fn(TableName) -> Result<Box<dyn Place>, DeltaError> + Sync,
         open: Open,
     ) -> Result<Self, DeltaError> {
-        let engine = kernel::engine(store, threads);
+        let engine = kernel::engine(Arc::clone(&store), threads);
         let (place, engine) = (&place, &engine);
         let open = |table: TableName| {
             let place = place(table)?;
@@ -94,14 +96,23 @@ impl DeltaLake {
                 opening.try_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             })
         });
-        Ok(Self { tables: opened? })
+        Ok(Self { store, tables: opened? })
     }
 
-    /// An absolute path. A bucket has none: there it is the table's URL.
-    pub fn table_root(&self, table: TableName) -> PathBuf {
-        let url = self.table(table).place().url();
-        let path = (url.scheme() == "file").then(|| url.to_file_path().ok()).flatten();
-        path.unwrap_or_else(|| PathBuf::from(url.as_str()))
+    /// `file:///shop/lake/events/`, `s3://bucket/events/`
+    pub fn table_url(&self, table: TableName) -> &Url {
+        self.table(table).place().url()
+    }
+
+    /// What the tables' files are read from, by whoever reads them by himself. A runtime that does so must not stand still
+    /// while it waits for a call of the lake: they share connections, and it drives its own.
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// The name in the [`store`](Self::store) of one of the table's files.
+    pub fn object(&self, table: TableName, path: &str) -> Result<ObjectPath, DeltaError> {
+        self.table(table).place().object(path)
     }
 
     /// One of the table's data files, to be read in any order; a bucket's comes as a copy that nobody else sees.

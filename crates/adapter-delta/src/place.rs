@@ -7,6 +7,7 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cdp_event::Timestamp;
+use object_store::path::Path;
 use url::Url;
 
 use crate::DeltaError;
@@ -14,6 +15,9 @@ use crate::DeltaError;
 pub(crate) trait Place: Send + Sync {
     /// The table's root, as the kernel names it. Ends with a slash.
     fn url(&self) -> &Url;
+
+    /// A file's name in the lake's store.
+    fn object(&self, path: &str) -> Result<Path, DeltaError>;
 
     /// Begins a file that nobody sees before it is published.
     fn begin(&self, path: &str) -> Result<Box<dyn Draft>, DeltaError>;

@@ -44,7 +44,7 @@ fn actions(log: &Path, kind: &str) -> Vec<Value> {
 }
 
 fn log(bench: &Bench) -> std::path::PathBuf {
-    bench.lake.table_root(TABLE).join("_delta_log")
+    bench.folder(TABLE).join("_delta_log")
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_crash_between_put_and_commit_leaves_a_file_that_the_sweep_takes() {
     let bench = Bench::new();
     commit_files(&bench, 1..=3);
     bench.put(TABLE, "lost", 100);
-    let folder = bench.lake.table_root(TABLE).join(format!("date={DATE}"));
+    let folder = bench.folder(TABLE).join(format!("date={DATE}"));
     fs::write(folder.join(".half.parquet.1-1.tmp"), b"PAR1 and then the power went").expect("a file");
     fs::write(log(&bench).join(".00000000000000000004.json.1-1.tmp"), b"{\"commitInfo\"").expect("a file");
     let again = bench.open_again();
@@ -181,14 +181,14 @@ fn replaced_files_stay_while_somebody_may_read_them() {
     std::thread::sleep(std::time::Duration::from_millis(20));
     block_on(bench.lake.compact(TABLE, 1 << 20)).expect("compact").expect("there are small files");
     assert_eq!(block_on(bench.lake.sweep(TABLE, &[], last_write)).expect("sweep"), 0, "removed a moment ago");
-    assert!(reader.files.iter().all(|file| bench.lake.table_root(TABLE).join(&file.path).exists()));
+    assert!(reader.files.iter().all(|file| bench.folder(TABLE).join(&file.path).exists()));
     assert_eq!(block_on(bench.lake.sweep(TABLE, &[], Timestamp::LATEST)).expect("sweep"), 9);
     assert_eq!(rows(&bench.open_again()), 18);
 }
 
 /// When the file was written.
 fn reader_clock(bench: &Bench, path: &str) -> i64 {
-    let modified = bench.lake.table_root(TABLE).join(path).metadata().and_then(|m| m.modified()).expect("a time");
+    let modified = bench.folder(TABLE).join(path).metadata().and_then(|m| m.modified()).expect("a time");
     modified.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis() as i64
 }
 
@@ -267,7 +267,7 @@ fn forget_columns(bench: &Bench, names: &[&str]) {
     let text: Vec<String> = lines.filter(|line| line != "null").collect();
     fs::write(first, text.join("\n")).expect("a file");
     for file in bench.lake.newest(TABLE).expect("a readable log").files.iter() {
-        let path = bench.lake.table_root(TABLE).join(&file.path);
+        let path = bench.folder(TABLE).join(&file.path);
         let rows = sample(TABLE, file.rows as usize);
         let kept: Vec<usize> =
             (0..rows.num_columns()).filter(|at| !names.contains(&rows.schema().field(*at).name().as_str())).collect();

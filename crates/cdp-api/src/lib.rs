@@ -22,6 +22,7 @@ pub mod openapi;
 
 mod metrics;
 mod operations;
+mod proof;
 mod requests;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use cdp_ports::{Chance, State, Stream};
 
 pub use config::{AccessKey, ApiConfig, BadConfig, Limits, Secret, Source};
 pub use metrics::Metrics;
+pub use proof::ProofView;
 pub use refusal::Refusal;
 pub use requests::RequestId;
 pub use state::{Api, Outside};

@@ -4,7 +4,6 @@ use std::error::Error;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use cdp_ports::{FaultKind, PortError};
 
@@ -15,8 +14,19 @@ impl<E: Error + ProvideErrorMetadata + Send + Sync + 'static> Faulty for E {}
 
 /// `action`: what was being done, to what.
 pub fn fault<E: Faulty>(action: impl Into<String>, error: SdkError<E, HttpResponse>) -> PortError {
-    let kind = kind_of(&error);
-    PortError::because(kind, action, DisplayErrorContext(error).to_string())
+    PortError::because(kind_of(&error), action, told(&error))
+}
+
+/// The service's own words, which name the action that is not allowed; or else what kept the request from an answer.
+fn told<E: Faulty>(error: &SdkError<E, HttpResponse>) -> String {
+    if let SdkError::ServiceError(answer) = error
+        && let (Some(code), Some(message)) = (answer.err().code(), answer.err().message())
+    {
+        let request = answer.err().meta().extra("aws_request_id").map(|id| format!(" (request {id})"));
+        return format!("{code}: {message}{}", request.unwrap_or_default());
+    }
+    let chain = std::iter::successors(Some(error as &(dyn Error + 'static)), |error| (**error).source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn kind_of<E: Faulty>(error: &SdkError<E, HttpResponse>) -> FaultKind {
@@ -39,6 +49,7 @@ fn of_code(code: &str, status: u16) -> FaultKind {
         | "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
         | "LimitExceededException"
+        | "TooManyRequestsException"
         | "KMSThrottlingException"
         | "SlowDown"
         | "TransactionConflictException"
@@ -69,6 +80,7 @@ mod tests {
             ("ConditionalCheckFailedException", 400, FaultKind::Stale),
             ("ProvisionedThroughputExceededException", 400, FaultKind::Busy),
             ("TransactionConflictException", 400, FaultKind::Busy),
+            ("TooManyRequestsException", 400, FaultKind::Busy),
             ("InternalServerError", 500, FaultKind::Busy),
             ("", 503, FaultKind::Busy),
             ("", 429, FaultKind::Busy),

@@ -21,7 +21,7 @@ use crate::bench;
 use crate::fault::Fault;
 use crate::tracing_setup::LogFormat;
 
-/// A customer data platform on one machine: events in by HTTP, stream or file, people and tables out.
+/// A customer data platform, on one machine and on AWS: events in by HTTP, stream or file, people and tables out.
 #[derive(Debug, Parser)]
 #[command(
     name = "cdp",
@@ -52,7 +52,7 @@ pub enum Command {
     Bench(bench::Bench),
 }
 
-/// The deployment that a command is about.
+/// The deployment on this machine that a command is about.
 #[derive(Debug, Args)]
 pub struct Dir {
     /// The deployment's folder.

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use cdp_local::{DeploymentError, DoorError, DropError, OpenError, UpError};
+use cdp_remote::RemoteError;
 
 #[derive(Debug)]
 pub enum Fault {
@@ -16,7 +17,12 @@ pub enum Fault {
     Unavailable(String),
     /// The reader of our output has enough (`cdp query … | head`): no fault of anybody.
     NobodyReads,
+    /// By Ctrl-C.
+    Interrupted,
 }
+
+/// As a shell tells it of a command that Ctrl-C ended.
+pub const INTERRUPTED: i32 = 130;
 
 impl Fault {
     pub fn no(what: impl Display) -> Self {
@@ -37,6 +43,7 @@ impl Fault {
             Self::Wrong(message) => (2, message),
             Self::Unavailable(message) => (3, message),
             Self::NobodyReads => return ExitCode::SUCCESS,
+            Self::Interrupted => return ExitCode::from(INTERRUPTED as u8),
         };
         if !message.is_empty() {
             eprintln!("cdp: {message}");
@@ -84,6 +91,24 @@ impl From<DropError> for Fault {
             DropError::Open(error) => error.into(),
             DropError::NoSource { .. } | DropError::WhichSource(_) | DropError::Io { .. } => Self::wrong(error),
             DropError::Intake(_) | DropError::Commit(_) => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<RemoteError> for Fault {
+    fn from(error: RemoteError) -> Self {
+        match error {
+            RemoteError::NoRegion
+            | RemoteError::NoCredentials(_)
+            | RemoteError::NoStack { .. }
+            | RemoteError::NoOutput { .. }
+            | RemoteError::Io { .. } => Self::wrong(error),
+            RemoteError::NoTables(_)
+            | RemoteError::Query(_)
+            | RemoteError::Port(_)
+            | RemoteError::Front(_)
+            | RemoteError::Bucket { .. }
+            | RemoteError::Report { .. } => Self::unavailable(error),
         }
     }
 }

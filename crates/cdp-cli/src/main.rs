@@ -2,8 +2,12 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a command prints is its answer")]
 
-mod bench;
 mod command;
+
+mod at;
+mod drops;
+
+mod bench;
 mod fault;
 mod memory;
 mod output;

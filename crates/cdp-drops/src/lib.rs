@@ -22,12 +22,14 @@ mod mapping;
 mod batch;
 
 mod intake;
+mod names;
 mod report;
 
 pub use batch::{Batch, BatchLimits, Row};
 pub use format::{Compression, Format};
 pub use intake::{DropSource, Intake, IntakeError, Progress};
 pub use mapping::{Columns, Mapping, MappingError, Stated, TimeColumn, ValueType};
+pub use names::names_for;
 pub use report::{Example, FileReport, REPORTS_FOLDER, Status};
 pub use rows::{Ending, JsonShape, Layout, OpenError, Rows, member};
 pub use settings::{CsvSettings, Delimiter, DropSettings, SettingsError};

@@ -27,8 +27,6 @@ pub enum StartError {
     Port(#[from] PortError),
     #[error("CDP_LAKE is {0:?}; deploy the function by the stack, which sets s3://BUCKET")]
     NotALake(String),
-    #[error("there are no AWS credentials, or no region; run this as a function, or with an AWS profile")]
-    NoAccount,
     #[error("the secret {0} holds no text; put the deployment's secrets.toml into it")]
     NoSecret(String),
     #[error("the lake can't be opened: {0}")]
@@ -71,23 +69,10 @@ impl Surroundings {
 
     /// Makes the tables that are not there.
     pub fn lake(&self) -> Result<DeltaLake, StartError> {
-        Ok(DeltaLake::open_bucket(self.bucket()?.bucket()?)?)
-    }
-
-    fn bucket(&self) -> Result<S3Bucket, StartError> {
         let place = self.vars.get("CDP_LAKE")?;
         let path = place.strip_prefix("s3://").ok_or_else(|| StartError::NotALake(place.to_owned()))?;
         let (name, prefix) = path.split_once('/').unwrap_or((path, ""));
-        let (Some(credentials), Some(region)) = (self.aws.credentials_provider(), self.aws.region()) else {
-            return Err(StartError::NoAccount);
-        };
-        Ok(S3Bucket {
-            name: name.to_owned(),
-            prefix: prefix.to_owned(),
-            region: region.to_string(),
-            endpoint: self.aws.endpoint_url().map(str::to_owned),
-            credentials,
-        })
+        Ok(DeltaLake::open_bucket(S3Bucket::of(&self.aws, name, prefix)?.bucket()?)?)
     }
 
     pub fn stream(&self) -> Result<KinesisStream, StartError> {

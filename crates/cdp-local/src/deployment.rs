@@ -79,8 +79,8 @@ impl Deployment {
         if root.exists() {
             return Query::open(&root);
         }
-        let lake = DeltaLake::open(&root).map_err(|error| QueryError::Lake(root.clone(), error))?;
-        Ok(Query::over(Arc::new(lake), &root))
+        let lake = DeltaLake::open(&root)?;
+        Ok(Query::over(Arc::new(lake)))
     }
 
     /// Where files of a drop source appear.

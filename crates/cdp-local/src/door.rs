@@ -1,5 +1,5 @@
 //! The door to a deployment's HTTP API: at the process that runs it, or in this process when none does. So a command
-//! asks in one way, and gets the same answer, whether the platform runs or not.
+//! asks in one way, and gets the same answer, whether the platform runs or not, and wherever.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Door {
 
 enum Way {
     There { client: Box<Client<HttpConnector, Body>>, address: std::net::SocketAddr },
-    Here { router: Router, _lock: Lock },
+    Here { router: Router, _lock: Option<Lock> },
 }
 
 #[derive(Debug)]
@@ -59,7 +59,12 @@ impl Door {
         let lock = Lock::take(dir)?;
         let platform = Arc::new(Platform::open(deployment, COMMAND_BYTES)?);
         let router = Front::assemble(&platform, cdp_api::Metrics::detached())?.router;
-        Ok(Self { way: Way::Here { router, _lock: lock }, token })
+        Ok(Self { way: Way::Here { router, _lock: Some(lock) }, token })
+    }
+
+    /// To routes of this process over a deployment that is elsewhere. `token`: one that they let in.
+    pub fn to(router: Router, token: impl Into<String>) -> Self {
+        Self { way: Way::Here { router, _lock: None }, token: token.into() }
     }
 
     pub async fn get(&self, path: &str) -> Result<Answer, DoorError> {

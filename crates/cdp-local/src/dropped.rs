@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use cdp_app::{CommitError, Committer};
-use cdp_drops::{BatchLimits, DropSource, FileReport, Intake, IntakeError};
+use cdp_drops::{BatchLimits, DropSource, FileReport, Intake, IntakeError, names_for};
 use cdp_ports::TableName;
 use futures::executor::block_on;
 
@@ -75,14 +75,6 @@ impl Deployment {
 fn can_be_read(file: &Path) -> io::Result<()> {
     let is_file = fs::File::open(file)?.metadata()?.is_file();
     if is_file { Ok(()) } else { Err(io::Error::new(io::ErrorKind::IsADirectory, "it is no file")) }
-}
-
-/// `a.csv`, `a-2.csv`, `a-3.csv` and so on.
-fn names_for(file: &Path) -> impl Iterator<Item = String> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let dot = name.find('.').filter(|dot| *dot > 0).unwrap_or(name.len());
-    let (stem, ending) = (name[..dot].to_owned(), name[dot..].to_owned());
-    std::iter::once(name).chain((2..10_000).map(move |number| format!("{stem}-{number}{ending}")))
 }
 
 fn has_same_content(one: &Path, other: &Path) -> io::Result<bool> {

@@ -5,7 +5,6 @@ mod deployment;
 mod log;
 mod platform;
 
-mod facts;
 mod history;
 mod replay;
 

@@ -8,6 +8,7 @@
 pub mod lake;
 pub mod state;
 pub mod stream;
+pub mod warehouse;
 
 use std::fmt::Debug;
 use std::pin::pin;

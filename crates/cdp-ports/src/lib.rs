@@ -8,6 +8,7 @@ mod fault;
 mod lake;
 mod state;
 mod stream;
+mod warehouse;
 
 pub mod conformance;
 
@@ -16,3 +17,4 @@ pub use fault::{FaultKind, PortError, PortResult};
 pub use lake::{Batches, Compaction, DataFile, Lake, Landing, TableName};
 pub use state::{Condition, Item, Key, MAX_TRANSACTION_ITEMS, State, Transaction, Version, Write};
 pub use stream::{NewRecord, Stream};
+pub use warehouse::{Answer, Warehouse};

@@ -8,17 +8,21 @@ mod table;
 
 mod json;
 
-use std::path::{Path, PathBuf};
+mod facts;
+mod warehouse;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use adapter_delta::{DeltaError, DeltaLake};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use cdp_ports::{FaultKind, PortError, TableName};
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
-use futures::{Stream, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 
 use crate::named::Named;
 use crate::table::LakeTable;
@@ -30,38 +34,59 @@ const MEMORY_BYTES: usize = 1 << 30;
 
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    #[error("the lake in {0} can't be read: {1}")]
-    Lake(PathBuf, DeltaError),
+    #[error("the lake can't be read: {0}")]
+    Lake(#[from] DeltaError),
     #[error("there is no table `{0}`; there are {all}", all = named::all().join(", "))]
     NoTable(String),
     #[error("{0}")]
     Sql(String),
+    /// The statement may be sound: its rows could not be read, or were more than memory and disk hold.
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> Self {
         let message = error.strip_backtrace();
-        let first = message.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("; ");
-        Self::Sql(first)
+        let message = message.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("; ");
+        match error.find_root() {
+            DataFusionError::ObjectStore(_)
+            | DataFusionError::IoError(_)
+            | DataFusionError::ParquetError(_)
+            | DataFusionError::ResourcesExhausted(_) => Self::Failed(message),
+            _ => Self::Sql(message),
+        }
     }
 }
 
-/// The lake in a folder, ready for statements. They share its memory, and the footers of files that were read.
+impl From<QueryError> for PortError {
+    fn from(error: QueryError) -> Self {
+        let kind = match &error {
+            QueryError::Lake(error) => error.kind(),
+            QueryError::NoTable(_) | QueryError::Sql(_) => FaultKind::Refused,
+            QueryError::Failed(_) => FaultKind::Broken,
+        };
+        Self::because(kind, "ask the tables", error)
+    }
+}
+
+/// A lake in a folder or in a bucket, ready for statements. They share its memory, and the footers of files that were read.
+///
+/// Statements want a runtime of tokio.
 pub struct Query {
     lake: Arc<DeltaLake>,
-    root: PathBuf,
     runtime: Arc<RuntimeEnv>,
 }
 
 impl Query {
+    /// The lake in a folder.
     pub fn open(root: &Path) -> Result<Self, QueryError> {
-        let lake = DeltaLake::open_existing(root).map_err(|error| QueryError::Lake(root.to_owned(), error))?;
-        Ok(Self::over(Arc::new(lake), root))
+        Ok(Self::over(Arc::new(DeltaLake::open_existing(root)?)))
     }
 
-    pub fn over(lake: Arc<DeltaLake>, root: &Path) -> Self {
+    pub fn over(lake: Arc<DeltaLake>) -> Self {
         let memory_pool = Arc::new(FairSpillPool::new(MEMORY_BYTES));
-        Self { lake, root: root.to_owned(), runtime: Arc::new(RuntimeEnv { memory_pool, ..Default::default() }) }
+        Self { lake, runtime: Arc::new(RuntimeEnv { memory_pool, ..Default::default() }) }
     }
 
     /// The rows of one statement, and their columns. Each statement sees what was committed before it began.
@@ -84,7 +109,13 @@ impl Query {
             None => error.into(),
         })?;
         let rows = frame.execute_stream().await?;
-        Ok((rows.schema(), rows.map_err(QueryError::from)))
+        let columns = rows.schema();
+        // The lake stays while its rows are read: some of the store's connections live on its threads.
+        let lake = Arc::clone(&self.lake);
+        let rows = rows.map_err(QueryError::from).inspect(move |_| {
+            let _ = &lake;
+        });
+        Ok((columns, rows))
     }
 
     async fn session(&self, statement: &str) -> Result<SessionContext, QueryError> {
@@ -95,17 +126,23 @@ impl Query {
             .with_information_schema(true)
             .with_default_catalog_and_schema("cdp", "public");
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
+        context.register_object_store(table::store_url()?.as_ref(), self.lake.store());
         json::register(&context);
         let named = Named::of(&context, statement)?;
         for table in named.tables {
-            let newest = LakeTable::newest(&self.lake, table);
-            let newest = newest.map_err(|error| QueryError::Lake(self.root.clone(), error))?;
-            context.register_table(table.as_str(), Arc::new(newest))?;
+            context.register_table(table.as_str(), Arc::new(self.newest(table).await?))?;
         }
         for (name, select) in named.views {
             context.sql(&format!("create view {name} as {select}")).await?;
         }
         Ok(context)
+    }
+
+    /// On a thread that may wait: this one may drive the connections that the log is read by.
+    async fn newest(&self, table: TableName) -> Result<LakeTable, QueryError> {
+        let lake = Arc::clone(&self.lake);
+        let read = tokio::task::spawn_blocking(move || LakeTable::newest(lake, table)).await;
+        Ok(read.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))??)
     }
 }
 

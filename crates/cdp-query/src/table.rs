@@ -1,6 +1,6 @@
 //! A table of the lake as DataFusion scans it: those files of its newest version that a filter may want.
 
-use std::path::PathBuf;
+use std::fmt;
 use std::sync::Arc;
 
 use adapter_delta::{ActiveFile, DeltaError, DeltaLake};
@@ -28,19 +28,31 @@ use object_store::ObjectMeta;
 
 use crate::prune;
 
-#[derive(Debug)]
 pub(crate) struct LakeTable {
-    root: PathBuf,
+    lake: Arc<DeltaLake>,
+    name: TableName,
     columns: TableSchema,
     files: Arc<[ActiveFile]>,
 }
 
+/// What the store of a session's lake is registered as.
+pub(crate) fn store_url() -> Result<ObjectStoreUrl> {
+    ObjectStoreUrl::parse("lake://tables")
+}
+
+impl fmt::Debug for LakeTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LakeTable").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 impl LakeTable {
-    pub fn newest(lake: &DeltaLake, table: TableName) -> Result<Self, DeltaError> {
-        let newest = lake.newest(table)?;
+    /// Waits for what the log is read from.
+    pub fn newest(lake: Arc<DeltaLake>, name: TableName) -> Result<Self, DeltaError> {
+        let newest = lake.newest(name)?;
         let date = Arc::new(Field::new(layout::DATE, DataType::Date32, true));
         let columns = TableSchema::builder(newest.columns).with_table_partition_cols(vec![date]).build();
-        Ok(Self { root: lake.table_root(table), columns, files: newest.files })
+        Ok(Self { lake, name, columns, files: newest.files })
     }
 
     fn files(&self, filter: Option<&Arc<dyn PhysicalExpr>>) -> Result<Vec<&ActiveFile>> {
@@ -51,8 +63,8 @@ impl LakeTable {
     }
 
     fn partitioned(&self, file: &ActiveFile) -> Result<PartitionedFile> {
-        let location = object_store::path::Path::from_absolute_path(self.root.join(&file.path))
-            .map_err(|error| DataFusionError::External(error.into()))?;
+        let location = self.lake.object(self.name, &file.path);
+        let location = location.map_err(|error| DataFusionError::External(error.into()))?;
         let meta =
             ObjectMeta { location, last_modified: Default::default(), size: file.bytes, e_tag: None, version: None };
         let mut partitioned = PartitionedFile::from(meta);
@@ -109,7 +121,7 @@ impl TableProvider for LakeTable {
             return Ok(Arc::new(EmptyExec::new(columns?)));
         }
 
-        let store = ObjectStoreUrl::local_filesystem();
+        let store = store_url()?;
         let runtime = session.runtime_env();
         let footers = runtime.cache_manager.get_file_metadata_cache();
         let reader = CachedParquetFileReaderFactory::new(runtime.object_store(&store)?, footers);

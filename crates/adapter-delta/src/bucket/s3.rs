@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use aws_config::SdkConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use object_store::aws::{AmazonS3Builder, AwsCredential, S3ConditionalPut};
-use object_store::{CredentialProvider, Error, Result, RetryConfig};
+use object_store::{CredentialProvider, Error, ObjectStore, Result, RetryConfig};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use url::Url;
@@ -42,9 +43,28 @@ pub struct S3Bucket {
 }
 
 impl S3Bucket {
+    /// `prefix`: the folders that the lake stands in.
+    pub fn of(config: &SdkConfig, name: &str, prefix: &str) -> Result<Self, DeltaError> {
+        let (Some(credentials), Some(region)) = (config.credentials_provider(), config.region()) else {
+            return Err(DeltaError::NoAccount);
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            prefix: prefix.to_owned(),
+            region: region.to_string(),
+            endpoint: config.endpoint_url().map(str::to_owned),
+            credentials,
+        })
+    }
+
     /// Asks nobody anything yet.
     pub fn bucket(self) -> Result<Bucket, DeltaError> {
         let root = self.root()?;
+        Ok(Bucket::over(self.store()?, root))
+    }
+
+    /// The whole bucket, for whoever keeps something else in one.
+    pub fn store(self) -> Result<Arc<dyn ObjectStore>, DeltaError> {
         // A certificate of S3 names one label before its own: a bucket with a dot in its name goes in the path.
         let has_own_host = self.endpoint.is_none() && !self.name.contains('.');
         let retry = RetryConfig { max_retries: RETRIES, retry_timeout: RETRIED_FOR, ..RetryConfig::default() };
@@ -59,7 +79,7 @@ impl S3Bucket {
         if let Some(endpoint) = self.endpoint {
             builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
         }
-        Ok(Bucket::over(Arc::new(builder.build()?), root))
+        Ok(Arc::new(builder.build()?))
     }
 
     /// `s3://NAME/PREFIX`

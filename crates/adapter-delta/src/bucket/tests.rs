@@ -93,7 +93,7 @@ fn check_answer(status: &str, kind: FaultKind, words: &str) {
 
 #[test]
 fn what_a_role_may_not_do_is_broken_and_says_what_it_needs() {
-    check_answer("403 Forbidden", FaultKind::Broken, "allow it s3:GetObject, s3:PutObject");
+    check_answer("403 Forbidden", FaultKind::Broken, "allow it s3:GetObject below");
     check_answer("401 Unauthorized", FaultKind::Broken, "aws sso login");
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::iter::once;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use adapter_delta::DeltaLake;
@@ -38,9 +39,13 @@ impl Bench {
         DeltaLake::open(self.place.path()).expect("a lake")
     }
 
+    pub fn folder(&self, table: TableName) -> PathBuf {
+        self.place.path().join(table.as_str())
+    }
+
     /// The text of each commit of a table's log.
     pub fn commits(&self, table: TableName) -> BTreeMap<u64, String> {
-        let log = fs::read_dir(self.lake.table_root(table).join("_delta_log")).expect("a log");
+        let log = fs::read_dir(self.folder(table).join("_delta_log")).expect("a log");
         let paths = log.map(|entry| entry.expect("an entry").path());
         let commits = paths.filter_map(|path| Some((version(path.to_str()?)?, path)));
         commits.map(|(version, path)| (version, fs::read_to_string(path).expect("text"))).collect()

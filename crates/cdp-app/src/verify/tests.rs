@@ -169,6 +169,28 @@ fn what_was_taken_in_once_is_proved() {
     );
 }
 
+/// A stream of gaps, as Kinesis is.
+struct Uncounted;
+
+impl RecordCount for Uncounted {
+    async fn records_up_to(&self, _: &PartitionId, _: Sequence) -> PortResult<Option<u64>> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn what_a_stream_does_not_count_is_told_and_holds() {
+    let platform = platform();
+    commit(&platform);
+    let rows = Rows::of(&platform.lake);
+    let verify =
+        Verify { state: &platform.state, records: &Uncounted, tables: &Tables(|| rows.clone()), running: true };
+    let verification = run(verify.verify()).expect("memory");
+    let check = verification.checks.iter().find(|check| check.name == "records_counted").expect("it is told");
+    assert!(verification.holds(), "{verification:#?}");
+    assert_eq!((check.expected.as_str(), check.found.as_str()), ("0, and 9 that nobody else counts", "0"));
+}
+
 #[test]
 fn what_waits_for_its_commit_is_told_apart_from_what_is_lost() {
     let platform = platform();

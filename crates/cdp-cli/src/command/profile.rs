@@ -1,9 +1,9 @@
 use axum::http::StatusCode;
-use cdp_local::Door;
 use clap::Args;
 use serde_json::Value;
 
-use super::{Dir, wait_for};
+use super::wait_for;
+use crate::at::At;
 use crate::fault::Fault;
 use crate::output::{Format, Rows, print_object};
 use crate::path::in_a_path;
@@ -11,13 +11,14 @@ use crate::path::in_a_path;
 /// Shows a person: traits, identifiers, counts, recent events.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  cdp profile user_id:02855 --dir shop\n  cdp profile email:jane@example.com --format json"
+    after_help = "Example:\n  cdp profile user_id:02855 --dir shop\n  cdp profile email:jane@example.com --format json\n  \
+    cdp profile email:jane@example.com --aws --stage prod"
 )]
 pub struct Profile {
     /// NAMESPACE:VALUE, or a profile's id (prf_…).
     name: String,
     #[command(flatten)]
-    at: Dir,
+    at: At,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -25,7 +26,7 @@ pub struct Profile {
 impl Profile {
     pub fn run(self) -> Result<(), Fault> {
         let answer = wait_for(async {
-            let door = Door::open(&self.at.dir).await?;
+            let door = self.at.door().await?;
             Ok(door.get(&format!("/v1/profiles/{}", in_a_path(&self.name))).await?)
         })?;
         let body: Value = serde_json::from_slice(&answer.body).map_err(Fault::unavailable)?;

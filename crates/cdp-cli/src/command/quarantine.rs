@@ -1,11 +1,13 @@
 use std::io::Write;
 
 use arrow::array::{Array, AsArray};
-use cdp_local::{Deployment, Door};
+use cdp_local::Door;
 use clap::{Args, Subcommand};
+use futures::TryStreamExt;
 use serde_json::{Value, json};
 
-use super::{Dir, query, wait_for};
+use super::{query, wait_for};
+use crate::at::{At, Engine, of_statement};
 use crate::fault::Fault;
 use crate::output::{Format, Rows};
 
@@ -32,10 +34,12 @@ impl Quarantine {
 
 /// Lists refused records, the newest first.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cdp quarantine list --dir shop --reason no_identifier")]
+#[command(
+    after_help = "Example:\n  cdp quarantine list --dir shop --reason no_identifier\n  cdp quarantine list --aws"
+)]
 pub struct List {
     #[command(flatten)]
-    at: Dir,
+    at: At,
     #[arg(long)]
     reason: Option<String>,
     #[arg(long, default_value_t = 50)]
@@ -43,6 +47,9 @@ pub struct List {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
+
+/// Also on AWS: a handful of rows is found without Athena.
+const ENGINE: Option<Engine> = Some(Engine::Datafusion);
 
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -57,18 +64,19 @@ impl List {
              field, detail, remedy from quarantine {wanted} order by received_at desc limit {}",
             self.limit
         );
-        query::print(&self.at.dir, &statement, self.format)
+        wait_for(async { query::print(self.at.tables(ENGINE).await?.run(&statement).await?, self.format).await })
     }
 }
 
 /// Writes a refused record's bytes to stdout, just as they came.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cdp quarantine show --dir shop shardId-000000000000@17.0")]
+#[command(after_help = "Example:\n  cdp quarantine show --dir shop shardId-000000000000@17.0\n  \
+    cdp quarantine show --aws shardId-000000000000@49664093213432141.0")]
 pub struct Show {
     /// As `cdp quarantine list` prints it.
     position: String,
     #[command(flatten)]
-    at: Dir,
+    at: At,
 }
 
 impl Show {
@@ -85,10 +93,9 @@ impl Show {
             quoted(partition),
             quoted(sequence)
         );
-        let deployment = Deployment::open(&self.at.dir)?;
-        let (_, batches) = wait_for(async {
-            let lake = deployment.tables().map_err(Fault::unavailable)?;
-            lake.sql(&statement).await.map_err(Fault::wrong)
+        let batches: Vec<_> = wait_for(async {
+            let found = self.at.tables(ENGINE).await?.run(&statement).await?;
+            found.rows.try_collect().await.map_err(of_statement)
         })?;
         let bytes = batches.iter().find(|batch| batch.num_rows() > 0).and_then(|batch| {
             let column = batch.columns().first()?;
@@ -106,7 +113,7 @@ impl Show {
 )]
 pub struct Replay {
     #[command(flatten)]
-    at: Dir,
+    at: At,
     #[arg(long)]
     reason: Option<String>,
     #[arg(long)]
@@ -122,7 +129,10 @@ impl Replay {
     fn run(self) -> Result<(), Fault> {
         let choice = json!({ "reason": self.reason, "source": self.source, "since": self.since });
         let answer = wait_for(async {
-            Ok(Door::open(&self.at.dir).await?.post("/v1/admin/quarantine/replay", &choice).await?)
+            Ok(Door::open(self.at.folder("cdp quarantine replay")?)
+                .await?
+                .post("/v1/admin/quarantine/replay", &choice)
+                .await?)
         })?;
         let body: Value = serde_json::from_slice(&answer.body).map_err(Fault::unavailable)?;
         if !answer.status.is_success() {

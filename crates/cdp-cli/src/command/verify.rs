@@ -1,18 +1,20 @@
-use cdp_local::Door;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Dir, wait_for};
+use super::wait_for;
+use crate::at::At;
 use crate::fault::Fault;
 use crate::output::{Format, Rows};
 use crate::progress;
 
 /// Proves from the stored data that every record was taken in exactly once.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cdp verify --dir shop\n\nExits with 1 when a check does not hold.")]
+#[command(
+    after_help = "Example:\n  cdp verify --dir shop\n  cdp verify --aws --stage prod\n\nExits with 1 when a check does not hold."
+)]
 pub struct Verify {
     #[command(flatten)]
-    at: Dir,
+    at: At,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -20,8 +22,7 @@ pub struct Verify {
 impl Verify {
     pub fn run(self) -> Result<(), Fault> {
         let bar = progress::waiting("comparing profiles, tables and checkpoints");
-        let answer =
-            wait_for(async { Ok(Door::open(&self.at.dir).await?.post("/v1/admin/verify", &json!({})).await?) })?;
+        let answer = wait_for(async { Ok(self.at.door().await?.post("/v1/admin/verify", &json!({})).await?) })?;
         bar.finish_and_clear();
         let body: Value = serde_json::from_slice(&answer.body).map_err(Fault::unavailable)?;
         let Some(checks) = body["checks"].as_array().filter(|_| answer.status.is_success()) else {

@@ -79,6 +79,29 @@ impl Shop {
         Outcome(command(arguments).env("CDP_DIR", self.dir()).output().expect("the binary runs"))
     }
 
+    /// In a shell that knows no account and no region.
+    pub fn without_aws<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Outcome {
+        Outcome(self.outside_of_aws(arguments).output().expect("the binary runs"))
+    }
+
+    pub fn without_credentials<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Outcome {
+        let mut command = self.outside_of_aws(arguments);
+        Outcome(command.env("AWS_REGION", "eu-central-1").output().expect("the binary runs"))
+    }
+
+    fn outside_of_aws<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = command(arguments);
+        let nothing = self.folder.path().join("no-such-file");
+        let is_of_aws = |name: &OsStr| name.to_string_lossy().starts_with("AWS_");
+        std::env::vars_os().map(|(name, _)| name).filter(|name| is_of_aws(name)).for_each(|name| {
+            command.env_remove(name);
+        });
+        // Nor does it ask the machine, as if that were one of Amazon's.
+        command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_CONFIG_FILE", &nothing);
+        command.env("AWS_SHARED_CREDENTIALS_FILE", &nothing).env("CDP_DIR", self.dir());
+        command
+    }
+
     /// A file beside the deployment.
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);

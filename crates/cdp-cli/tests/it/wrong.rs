@@ -24,6 +24,38 @@ fn a_folder_that_is_no_deployment_is_told_how_to_become_one() {
 }
 
 #[test]
+fn a_folder_and_aws_are_not_asked_at_once() {
+    let shop = Shop::new();
+    for command in [
+        vec!["verify"],
+        vec!["query", "select 1"],
+        vec!["profile", "user_id:jane"],
+        vec!["drop", "people.csv", "--source", "partner"],
+        vec!["quarantine", "list"],
+        vec!["quarantine", "show", "x@1.0"],
+        vec!["quarantine", "replay"],
+    ] {
+        let both = command.clone().into_iter().chain(["--aws", "--dir", "shop"]);
+        cdp(both).fails(2, "--dir names a deployment in a folder, --aws one on AWS: give one of them");
+        cdp(command.clone().into_iter().chain(["--stage", "prod"])).fails(2, "--aws");
+        // A folder that the shell names for all commands is no contradiction; what is wrong then is that no region is set.
+        let aws = shop.without_aws(command.iter().copied().chain(["--aws"]));
+        if command == ["quarantine", "replay"] {
+            aws.fails(2, "`cdp quarantine replay` works on a folder only");
+        } else {
+            aws.fails(2, "set AWS_REGION");
+        }
+    }
+    cdp(["query", "select 1", "--engine", "athena"]).fails(2, "--aws");
+    cdp(["up", "--aws"]).fails(2, "--aws");
+}
+
+#[test]
+fn without_credentials_one_is_told_how_to_get_some() {
+    Shop::new().without_credentials(["verify", "--aws"]).fails(2, "there are no AWS credentials");
+}
+
+#[test]
 fn a_deployment_is_made_once() {
     let shop = Shop::new();
     let secrets = fs::read_to_string(shop.dir().join("secrets.toml")).expect("there");

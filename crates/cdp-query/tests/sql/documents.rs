@@ -7,6 +7,8 @@ use arrow::datatypes::{DataType, Field, SchemaRef};
 use cdp_lake::layout;
 use cdp_query::VIEWS;
 
+use crate::sample::Sample;
+
 fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/tables").join(format!("{name}.md"));
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -14,7 +16,10 @@ fn document(name: &str) -> String {
 
 /// The columns of a document's table, as `name type null`.
 fn documented(name: &str) -> Vec<String> {
-    let document = document(name);
+    listed(name, &document(name))
+}
+
+fn listed(name: &str, document: &str) -> Vec<String> {
     let rows = document.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').splitn(4, '|').map(str::trim).collect();
@@ -66,5 +71,22 @@ fn the_views_document_has_their_sql() {
     assert_eq!(written, code);
     for (name, _) in VIEWS {
         assert!(document.contains(&format!("\n## {name}\n")), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_views_document_lists_their_columns() {
+    let sample = Sample::full().await;
+    let query = sample.query();
+    for (name, _) in VIEWS {
+        let document = document("views");
+        let section = document.split_once(&format!("\n## {name}\n")).expect("a section").1;
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let (columns, _) = query.sql(&format!("select * from {name}")).await.expect("a view");
+        // Whether it may be null is what the document knows better than the engine.
+        let kinds = |words: String| words.rsplit_once(' ').map(|(column, _)| column.to_owned());
+        let documented: Vec<_> = listed(name, section).into_iter().filter_map(kinds).collect();
+        let found: Vec<_> = columns.fields().iter().map(|field| in_words(field)).filter_map(kinds).collect();
+        assert_eq!(documented, found, "{name}");
     }
 }

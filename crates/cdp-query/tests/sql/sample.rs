@@ -30,24 +30,32 @@ impl Sample {
     /// Each table with the rows of both days.
     pub async fn full() -> Self {
         let sample = Self::empty();
-        for (plan, day) in (1..).zip(DAYS) {
-            for table in TableName::ALL {
-                sample.commit(table, plan, day, &rows(table, plan as i64 - 1)).await;
-            }
-        }
+        fill(&sample.lake).await;
         sample
     }
 
     pub async fn commit(&self, table: TableName, plan: u64, date: &str, rows: &RecordBatch) {
-        let name = format!("plan-{plan}");
-        let file =
-            self.lake.put(table, date, &name, &mut std::iter::once(Ok(rows.clone()))).await.expect("a writable folder");
-        self.lake.commit(table, plan, &[file]).await.expect("the next plan");
+        commit(&self.lake, table, plan, date, rows).await;
     }
 
     pub fn query(&self) -> Query {
         Query::open(self.folder.path()).expect("a lake")
     }
+}
+
+/// Each table with the rows of both days.
+pub async fn fill(lake: &DeltaLake) {
+    for (plan, day) in (1..).zip(DAYS) {
+        for table in TableName::ALL {
+            commit(lake, table, plan, day, &rows(table, plan as i64 - 1)).await;
+        }
+    }
+}
+
+async fn commit(lake: &DeltaLake, table: TableName, plan: u64, date: &str, rows: &RecordBatch) {
+    let name = format!("plan-{plan}");
+    let file = lake.put(table, date, &name, &mut std::iter::once(Ok(rows.clone()))).await.expect("room");
+    lake.commit(table, plan, &[file]).await.expect("the next plan");
 }
 
 pub fn rows(table: TableName, day: i64) -> RecordBatch {

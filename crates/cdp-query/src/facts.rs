@@ -6,15 +6,14 @@ use arrow::record_batch::RecordBatch;
 use cdp_app::{ClaimCount, ProfileCount, RepeatedPosition, TableFacts, verify_sql as sql};
 use cdp_event::PartitionId;
 use cdp_ports::{FaultKind, PortError, PortResult, TableName};
-use cdp_query::Query;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 
-pub struct SqlFacts<'q>(pub &'q Query);
+use crate::Query;
 
-impl SqlFacts<'_> {
-    async fn rows(&self, statement: &str) -> PortResult<Vec<RecordBatch>> {
-        self.0.sql(statement).await.map(|(_, rows)| rows).map_err(failed)
+impl Query {
+    async fn all_rows(&self, statement: &str) -> PortResult<Vec<RecordBatch>> {
+        Ok(self.sql(statement).await?.1)
     }
 
     /// Batches as they come, each turned into values.
@@ -23,15 +22,10 @@ impl SqlFacts<'_> {
         statement: &'static str,
         read: fn(&RecordBatch) -> Option<Vec<T>>,
     ) -> BoxStream<'_, PortResult<Vec<T>>> {
-        let batches =
-            async move { self.0.stream(statement).await.map(|(_, batches)| batches.map_err(failed)).map_err(failed) };
+        let batches = async move { Ok::<_, PortError>(self.stream(statement).await?.1.map_err(PortError::from)) };
         let pages = futures::stream::once(batches).try_flatten();
         pages.map(move |batch| batch.and_then(|batch| read(&batch).ok_or_else(unexpected))).boxed()
     }
-}
-
-fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> PortError {
-    PortError::because(FaultKind::Broken, "ask the tables", error)
 }
 
 fn unexpected() -> PortError {
@@ -53,20 +47,20 @@ fn collected<T>(batches: &[RecordBatch], read: fn(&RecordBatch) -> Option<Vec<T>
     Ok(pages.ok_or_else(unexpected)?.into_iter().flatten().collect())
 }
 
-impl TableFacts for SqlFacts<'_> {
+impl TableFacts for Query {
     async fn rows_by_partition(&self, table: TableName) -> PortResult<Vec<(PartitionId, u64)>> {
         let statement = match table {
             TableName::Quarantine => sql::QUARANTINE_BY_PARTITION,
             TableName::Events | TableName::Identity | TableName::Profiles => sql::EVENTS_BY_PARTITION,
         };
-        collected(&self.rows(statement).await?, |batch| {
+        collected(&self.all_rows(statement).await?, |batch| {
             let partitions = texts(batch, 0)?.into_iter().map(PartitionId::new);
             Some(partitions.zip(counts(batch, 1)?).collect())
         })
     }
 
     async fn repeated_positions(&self) -> PortResult<Vec<RepeatedPosition>> {
-        collected(&self.rows(sql::REPEATED_POSITIONS).await?, |batch| {
+        collected(&self.all_rows(sql::REPEATED_POSITIONS).await?, |batch| {
             let subs = batch.columns().get(2)?.as_primitive_opt::<Int32Type>()?.values().to_vec();
             let places = texts(batch, 0)?.into_iter().zip(texts(batch, 1)?).zip(subs).zip(counts(batch, 3)?);
             let position = |(((partition, sequence), sub), rows)| RepeatedPosition { partition, sequence, sub, rows };

@@ -1,0 +1,76 @@
+//! The part of the HTTP API that commands ask, answered in this process: profiles from State, and the proof. What is refused to
+//! the caller's own role is refused here; the deployment's tokens are not asked for.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use adapter_machine::Machine;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use cdp_api::profiles::{self, Profiles, Scope, Token};
+use cdp_api::{ProofView, Secret};
+use cdp_app::{RecordCount, Verification, Verify, VerifyError};
+use cdp_event::{PartitionId, Sequence};
+use cdp_ports::{Chance, Clock, PortResult};
+use serde_json::json;
+
+use crate::{Remote, RemoteError};
+
+pub struct Front {
+    pub router: Router,
+    /// What the routes let in. Nobody else knows it.
+    pub token: String,
+}
+
+impl Front {
+    pub fn assemble(remote: &Remote) -> Result<Self, RemoteError> {
+        let token = format!("{:016x}{:016x}", Machine.draw(), Machine.draw());
+        let known = Token {
+            name: "this command".to_owned(),
+            token: Secret::new(&token),
+            scopes: vec![Scope::ProfilesRead],
+            // A command asks once.
+            requests_per_second: NonZeroU32::MIN,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(Machine);
+        let profiles = Profiles::new(vec![known], Arc::new(remote.state()?), &clock)?;
+        let verify = Router::new().route("/v1/admin/verify", post(verify)).with_state(remote.clone());
+        Ok(Self { router: verify.merge(profiles::routes(Arc::new(profiles))), token })
+    }
+}
+
+async fn verify(State(remote): State<Remote>) -> Response {
+    match prove(&remote).await {
+        Ok(proof) => Json(ProofView::from(&proof)).into_response(),
+        Err(error) => {
+            let told = json!({ "code": "failed", "message": error.to_string() });
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(told)).into_response()
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum NotProved {
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+}
+
+/// The functions are always there, so what waits for a commit does not wait long.
+async fn prove(remote: &Remote) -> Result<Verification, NotProved> {
+    let (state, tables) = (remote.state()?, remote.query()?);
+    Ok(Verify { state: &state, records: &Uncounted, tables: &tables, running: true }.verify().await?)
+}
+
+/// Sequence numbers of Kinesis have gaps, and old records are not kept: no shard can tell how many there were.
+struct Uncounted;
+
+impl RecordCount for Uncounted {
+    async fn records_up_to(&self, _: &PartitionId, _: Sequence) -> PortResult<Option<u64>> {
+        Ok(None)
+    }
+}
