@@ -238,8 +238,8 @@ mod tests {
 
     #[test]
     fn what_the_template_offers_is_sound() {
-        let offered = |line: &str| line.strip_prefix("# ").filter(|rest| rest.starts_with('[') || rest.contains(" = "));
-        let lines = TEMPLATE.lines().map(|line| offered(line).unwrap_or(line));
+        let is_offered = |line: &&str| line.starts_with('[') || line.contains(" = ");
+        let lines = TEMPLATE.lines().map(|line| line.strip_prefix("# ").filter(is_offered).unwrap_or(line));
         let settings = Settings::parse(&lines.collect::<Vec<_>>().join("\n")).expect("sound");
         assert_eq!(settings.webhooks.keys().collect::<Vec<_>>(), ["billing"]);
         assert!(settings.drops["partner"].mapping.is_some() && settings.api["web"].events_per_second.is_some());

@@ -122,7 +122,7 @@ fn json_rows_are_mapped_by_key_and_by_path() {
         [
             r#"{"type":"track","userId":"12","timestamp":"2025-03-01T00:34:26.000Z","event":"Order","properties":{"sku":"7","tags":["x",1],"note":"a\nb","gone":null},"context":{"traits":{"email":"a@b.c"}}}"#,
             r#"{"type":"track","userId":"13","timestamp":"2025-03-01T00:34:26.500Z","event":"Order","properties":{}}"#,
-            "3.0 no_identifier: customer.id: no column that names the person has a value",
+            "3.0 no_identifier: customer.id, customer.mail: no column that names the person has a value",
             "4.0 not_json: invalid type: sequence, expected a JSON object at line 1 column 0",
         ]
     );
