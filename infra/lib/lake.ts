@@ -56,6 +56,12 @@ export class Lake extends Construct {
     return { CDP_LAKE: `s3://${this.bucket.bucketName}` }
   }
 
+  grantRead(reader: RustFunction): void {
+    reader.may(['s3:ListBucket'], this.bucket.bucketArn)
+    reader.may(['s3:GetObject'], this.objects)
+    this.acknowledgeObjects(reader)
+  }
+
   grantReadWrite(worker: RustFunction): void {
     worker.may(['s3:ListBucket'], this.bucket.bucketArn)
     worker.may(['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'], this.objects)

@@ -66,6 +66,7 @@ impl DeltaError {
                 FaultKind::Refused
             }
             Self::NoBucket(_) => FaultKind::Refused,
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => FaultKind::Missing,
             Self::Io { .. } | Self::Threads(_) | Self::Parquet(_) | Self::NoFolder(_) => FaultKind::Broken,
         }
     }

@@ -10,6 +10,7 @@
 //! rows and files need. All may run side by side.
 
 mod lake;
+mod reader;
 
 mod compact;
 mod sweep;
@@ -22,6 +23,7 @@ mod bucket;
 mod folder;
 mod kernel;
 mod place;
+mod shared_file;
 
 mod error;
 mod fault;
@@ -30,4 +32,5 @@ pub use actions::ActiveFile;
 pub use bucket::{Bucket, S3Bucket};
 pub use error::DeltaError;
 pub use lake::DeltaLake;
+pub use reader::DeltaReader;
 pub use table::TableVersion;

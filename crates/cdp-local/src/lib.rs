@@ -7,7 +7,6 @@ mod platform;
 
 mod facts;
 mod history;
-mod replay;
 
 mod admin;
 mod front;

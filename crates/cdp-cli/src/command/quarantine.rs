@@ -1,13 +1,17 @@
 use std::io::Write;
 
+use adapter_machine::Machine;
 use arrow::array::{Array, AsArray};
-use cdp_local::{Deployment, Door};
+use cdp_app::{Choice, ReplayJob};
+use cdp_local::Deployment;
+use cdp_ports::{Chance, Clock};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 
+use super::replay::{follow, moment};
 use super::{Dir, query, wait_for};
 use crate::fault::Fault;
 use crate::output::{Format, Rows};
+use crate::progress;
 
 /// Records that were refused: what, why, and their bytes.
 #[derive(Debug, Subcommand)]
@@ -111,7 +115,7 @@ pub struct Replay {
     reason: Option<String>,
     #[arg(long)]
     source: Option<String>,
-    /// ISO 8601.
+    /// A date, or a moment in ISO 8601.
     #[arg(long)]
     since: Option<String>,
     #[arg(long, value_enum, default_value_t)]
@@ -120,21 +124,15 @@ pub struct Replay {
 
 impl Replay {
     fn run(self) -> Result<(), Fault> {
-        let choice = json!({ "reason": self.reason, "source": self.source, "since": self.since });
-        let answer = wait_for(async {
-            Ok(Door::open(&self.at.dir).await?.post("/v1/admin/quarantine/replay", &choice).await?)
-        })?;
-        let body: Value = serde_json::from_slice(&answer.body).map_err(Fault::unavailable)?;
-        if !answer.status.is_success() {
-            let message = body["message"].as_str().unwrap_or("no reason given").to_owned();
-            return Err(if answer.status.is_client_error() {
-                Fault::wrong(message)
-            } else {
-                Fault::unavailable(message)
-            });
-        }
+        let since = self.since.as_deref().map(|since| moment("--since", since)).transpose()?;
+        let choice = Choice { source: self.source, since, until: None };
+        let job = ReplayJob::of_quarantine(self.reason, choice, "cdp quarantine replay", Machine.now(), Machine.draw());
+        let bar = progress::counting("records");
+        let done = follow(&self.at.dir, &job, |step| bar.set_position(step["replayed"].as_u64().unwrap_or_default()));
+        bar.finish_and_clear();
+        let done = done?;
         let mut rows = Rows::new(&["replayed", "replayed_before"]);
-        rows.push([body["replayed"].clone(), body["passed_over"].clone()]);
+        rows.push([done["replayed"].clone(), done["passed_over"].clone()]);
         Ok(rows.print(self.format)?)
     }
 }
