@@ -288,10 +288,10 @@ fn events_are_in_the_new_deployment_once_whatever_interrupts() {
             let case = format!("{how:?} call {calls}");
             assert_eq!((progress.replayed, progress.done), (EVENTS as u64, true), "{case}");
 
-            let new = empty();
+            let (new, records) = (empty(), ports.records());
             block_on(async {
                 let mut shard = new.open(PartitionId::new("new")).await.expect("memory");
-                for some in ports.records().chunks(700) {
+                for some in records.chunks(700) {
                     shard.take_records(some, "stream").await.expect("memory");
                 }
             });
