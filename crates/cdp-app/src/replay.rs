@@ -42,6 +42,8 @@ pub enum ReplayError {
          name the lake of another deployment, or replay into a fresh one"
     )]
     OwnLake(String),
+    #[error("{0} is the id of a replay of other rows, which has begun; choose another one")]
+    OtherJob(String),
     #[error(transparent)]
     Port(#[from] PortError),
     #[error("{0}; restore State from its backup")]
@@ -88,6 +90,9 @@ impl<S: State, T: Stream, L: LakeReader> Replay<'_, S, T, L> {
     async fn begin(&self, job: &ReplayJob) -> Result<Worker<'_, S, T, L>, ReplayError> {
         let (state, stream, lake) = (self.state, self.stream, self.lake);
         if let Some((version, progress)) = Progress::load_versioned(state, &job.id).await? {
+            if !progress.job.has_same_rows(job) {
+                return Err(ReplayError::OtherJob(job.id.clone()));
+            }
             return Ok(Worker { state, stream, lake, progress, version });
         }
         let at_most = Pages { lake, job, rows: PAGE }.at_most().await?;

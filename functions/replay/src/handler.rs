@@ -125,7 +125,7 @@ impl JobError {
     /// Would it come to the same each time?
     fn is_for_good(&self) -> bool {
         match self {
-            Self::NotAJob(_) | Self::Replay(ReplayError::OwnLake(_)) => true,
+            Self::NotAJob(_) | Self::Replay(ReplayError::OwnLake(_) | ReplayError::OtherJob(_)) => true,
             Self::Lake(_, StartError::Lake(error)) => error.kind() == FaultKind::Missing,
             Self::Lake(_, StartError::NotALake(_)) => true,
             Self::Lake(..) | Self::Replay(_) | Self::Port(_) => false,

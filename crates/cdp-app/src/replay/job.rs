@@ -89,6 +89,11 @@ impl ReplayJob {
         }
     }
 
+    /// But for its end: the one of the first call stands.
+    pub(super) fn has_same_rows(&self, other: &Self) -> bool {
+        (&self.what, &self.source, self.since) == (&other.what, &other.source, other.since)
+    }
+
     pub fn to_json(&self) -> String {
         // Text and options of text: nothing that JSON can't say.
         serde_json::to_string(&Wire::from(self)).unwrap_or_default()

@@ -207,6 +207,21 @@ fn a_second_job_passes_over_what_the_first_has_replayed() {
 }
 
 #[test]
+fn an_id_is_that_of_one_choice_of_rows() {
+    let lake = refused();
+    let ports = Interrupted::after(0, Interruption::Before);
+    let replay = Replay { state: &ports, stream: &ports, lake: &lake };
+    let job = quarantine_job(1);
+    block_on(replay.run(&job, || NOW, || true)).expect("memory");
+    let later = ReplayJob { until: NOW.plus_ms(1), ..job.clone() };
+    let progress = block_on(replay.run(&later, || NOW, || true)).expect("the same rows");
+    assert_eq!(progress.job, job, "the first end stands");
+    let other = ReplayJob { source: Some("web".into()), ..job };
+    let outcome = block_on(replay.run(&other, || NOW, || true));
+    assert!(matches!(outcome, Err(ReplayError::OtherJob(_))), "{outcome:?}");
+}
+
+#[test]
 fn a_job_goes_on_by_steps_and_is_done_once() {
     let lake = refused();
     let ports = Interrupted::after(0, Interruption::Before);

@@ -62,7 +62,7 @@ fn open(place: &str) -> Result<Arc<DeltaLake>, NotDone> {
 impl From<ReplayError> for NotDone {
     fn from(error: ReplayError) -> Self {
         match &error {
-            ReplayError::OwnLake(_) => Self::wrong(error.to_string()),
+            ReplayError::OwnLake(_) | ReplayError::OtherJob(_) => Self::wrong(error.to_string()),
             ReplayError::Port(fault) => match fault.kind {
                 FaultKind::Busy => Self::busy(error),
                 FaultKind::Stale => Self::busy("another process works on the same replay; wait until it is done"),
