@@ -63,6 +63,12 @@ export class Lake extends Construct {
     this.acknowledgeObjects(worker)
   }
 
+  grantRead(reader: RustFunction): void {
+    reader.may(['s3:ListBucket'], this.bucket.bucketArn)
+    reader.may(['s3:GetObject'], this.objects)
+    this.acknowledgeObjects(reader)
+  }
+
   grantReadWrite(worker: RustFunction): void {
     worker.may(['s3:ListBucket'], this.bucket.bucketArn)
     worker.may(['s3:GetObject'], this.objects)

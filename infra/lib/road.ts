@@ -13,6 +13,7 @@ import { Ingest } from './ingest.ts'
 import { Lake } from './lake.ts'
 import { Maintain } from './maintain.ts'
 import { Profiles } from './profiles.ts'
+import { Replay } from './replay.ts'
 import { Secrets } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { State } from './state.ts'
@@ -48,16 +49,18 @@ export class Road extends Stack {
     const ingest = new Ingest(this, 'Ingest', { ...code, stream, state, lake })
     const commit = new Commit(this, 'Commit', { ...code, state, lake })
     const maintain = new Maintain(this, 'Maintain', { ...code, stream, state, lake })
+    const replay = new Replay(this, 'Replay', { ...code, stream, state, lake })
     const profiles = new Profiles(this, 'Profiles', { ...code, front, state, secrets })
 
     new Watch(this, 'Watch', {
       settings,
-      stretches: [front, collect, stream, ingest, state, commit, maintain, profiles],
+      stretches: [front, collect, stream, ingest, state, commit, maintain, replay, profiles],
     })
 
     const output = (name: string, value: string, description: string) => new CfnOutput(this, name, { value, description })
     output('ApiUrl', front.api.apiEndpoint, 'Where SDKs send to, and where profiles are asked for')
     output('StreamName', stream.stream.streamName, 'Where Kinesis producers put records')
+    output('ReplayQueue', replay.queue.queueUrl, 'Where jobs of replays are sent to')
     output('LakeBucket', lake.bucket.bucketName, 'The tables, as Delta Lake')
     output('StateTable', state.table.tableName, 'Profiles, claims, checkpoints and the outbox')
     output('SecretArn', secrets.arn, 'The text of secrets.toml')

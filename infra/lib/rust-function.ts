@@ -2,10 +2,10 @@
  * What all functions have in common: a bootstrap beside its `cdp.toml`, a role that may do nothing but log and trace, a log
  * group that ends, and the alarm for its errors.
  */
-import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
+import { Duration, RemovalPolicy, type Size, Validations } from 'aws-cdk-lib'
 import { GraphWidget, Stats } from 'aws-cdk-lib/aws-cloudwatch'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Code, Function, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
+import { Code, Function, RecursiveLoop, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 
@@ -23,6 +23,10 @@ export interface RustFunctionProps {
   readonly environment: Record<string, string>
   /** Failed calls in 5 minutes that are worth a look. */
   readonly errorsToAlarm: number
+  /** Of `/tmp`; 512 MiB unless it is said. */
+  readonly storage?: Size
+  /** It sends itself what is left of its work. Lambda takes that for a mistake, and stops it after some rounds, unless it is said. */
+  readonly wakesItself?: boolean
 }
 
 export class RustFunction extends Construct {
@@ -54,6 +58,8 @@ export class RustFunction extends Construct {
       code: Code.fromAsset(`${props.functions}/${props.name}`),
       memorySize: props.memoryMib,
       timeout: props.timeout,
+      ...(props.storage !== undefined && { ephemeralStorageSize: props.storage }),
+      ...(props.wakesItself === true && { recursiveLoop: RecursiveLoop.ALLOW }),
       environment: { RUST_LOG: 'info', ...props.environment },
       role: this.role,
       logGroup: this.logGroup,

@@ -17,6 +17,8 @@ export interface Settings {
   /** What one query may read. */
   readonly scanLimitGib: number
   readonly alarmEmail?: string
+  /** A bucket whose lake may be replayed into this deployment. */
+  readonly replayBucket?: string
   /** A hash of the secrets' text; another one restarts the functions that read it. */
   readonly secretsVersion: string
   /** Of buckets, queues and topics. The emulator is reached without TLS, and keeps a policy that refuses that. */
@@ -61,6 +63,7 @@ export function readSettings(context: Node): Settings {
     logs: isProd ? RetentionDays.THREE_MONTHS : RetentionDays.ONE_WEEK,
     scanLimitGib: whole('scanLimitGib', text('scanLimitGib') ?? (isProd ? '1000' : '10')),
     alarmEmail: text('alarmEmail'),
+    replayBucket: text('replayBucket'),
     secretsVersion: text('secretsVersion') ?? 'none',
     tlsOnly: !emulator,
     emulator,

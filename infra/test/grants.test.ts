@@ -33,6 +33,18 @@ const GRANTS = {
   Ingest: [...CONSUME_STREAM, ...READ_STATE, ...WRITE_STATE, ...LAND, 'sqs:SendMessage DeadLetters'],
   Commit: [...CONSUME_STATE, ...READ_STATE, ...WRITE_STATE, ...READ_WRITE_LAKE],
   Maintain: ['kinesis:ListShards Stream', ...READ_STATE, ...WRITE_STATE, ...READ_WRITE_LAKE, 's3:DeleteObject Lake/*'],
+  Replay: [
+    ...PUT_RECORDS,
+    ...READ_STATE,
+    ...WRITE_STATE,
+    's3:GetObject Lake/*',
+    's3:ListBucket Lake',
+    'sqs:DeleteMessage ReplayJobs',
+    'sqs:GetQueueAttributes ReplayJobs',
+    'sqs:ReceiveMessage ReplayJobs',
+    'sqs:SendMessage DeadLetters',
+    'sqs:SendMessage ReplayJobs',
+  ],
   Profiles: [...READ_STATE, ...READ_SECRETS],
 }
 
@@ -50,6 +62,13 @@ for (const [name, grants] of Object.entries(GRANTS)) {
     assert.deepEqual(grantsOf(name), [...new Set([...grants, ...OF_EVERY_FUNCTION(name)])].sort())
   })
 }
+
+test('replay may read the lake that the context names, and no other', () => {
+  const policies = (context: Record<string, string>) => JSON.stringify(templateOf('prod', context).findResources('AWS::IAM::Policy'))
+  assert.ok(!policies({}).includes(':s3:::'))
+  const others = policies({ replayBucket: 'old-lake' }).match(/:s3:::[^"]*/g)
+  assert.deepEqual(others, [':s3:::old-lake', ':s3:::old-lake/*'])
+})
 
 test('no role has a policy of AWS', () => {
   for (const role of Object.values(template.findResources('AWS::IAM::Role'))) {
@@ -78,6 +97,6 @@ function short(resource: any): string {
   if (resource['Fn::Join'] !== undefined) return resource['Fn::Join'][1].map(short).join('')
   const [id, attribute] = resource['Fn::GetAtt']
   const suffix = attribute === 'StreamArn' ? '/stream' : ''
-  const stretch = /^(Stream|State|Lake|Secrets|IngestDeadLetters|[A-Z][a-z]+Function)/.exec(id)![1]!
-  return stretch.replace('IngestDead', 'Dead').replace(/Function$/, 'Logs') + suffix
+  const stretch = /^(Stream|State|Lake|Secrets|(?:Ingest|Replay)DeadLetters|ReplayJobs|[A-Z][a-z]+Function)/.exec(id)![1]!
+  return stretch.replace(/^(Ingest|Replay)Dead/, 'Dead').replace(/Function$/, 'Logs') + suffix
 }

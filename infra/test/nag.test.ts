@@ -7,7 +7,7 @@ import { appOf, roadOf } from './synthesized.ts'
 
 for (const stage of ['dev', 'prod']) {
   test(`cdk-nag finds nothing in ${stage} without a reason beside it`, () => {
-    const app = appOf({ stage })
+    const app = appOf({ stage, replayBucket: 'old-lake' })
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
     roadOf(app)
     // Throws on a finding that nobody acknowledged, and says which.

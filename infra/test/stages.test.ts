@@ -36,7 +36,7 @@ test('a customer\'s key encrypts the stream, and its users may use it', () => {
   const template = templateOf('prod', { streamKeyArn: keyArn })
   template.hasResourceProperties('AWS::Kinesis::Stream', { StreamEncryption: { EncryptionType: 'KMS', KeyId: keyArn } })
   const policies = JSON.stringify(template.findResources('AWS::IAM::Policy'))
-  assert.equal(policies.match(/"kms:GenerateDataKey"/g)?.length, 1)
+  assert.equal(policies.match(/"kms:GenerateDataKey"/g)?.length, 2)
   assert.equal(policies.match(/"kms:Decrypt"/g)?.length, 1)
 })
 
@@ -46,7 +46,7 @@ test('the emulator is spared what it refuses, and nothing else', () => {
   const left = new Set(names({ emulator: 'true' }))
   assert.deepEqual([...left].filter((name) => !all.has(name)), [])
   const spared = [...all].filter((name) => !left.has(name)).map((name) => name.replace(/[0-9A-F]{8}$/, ''))
-  assert.deepEqual(spared.sort(), ['IngestDeadLettersQueuePolicy', 'LakeAnswersPolicy', 'LakeTablesPolicy', 'WatchAlarmsPolicy'])
+  assert.deepEqual(spared.sort(), ['IngestDeadLettersQueuePolicy', 'LakeAnswersPolicy', 'LakeTablesPolicy', 'ReplayDeadLettersQueuePolicy', 'ReplayJobsPolicy', 'WatchAlarmsPolicy'])
 })
 
 test('a wrong context is refused by its name', () => {

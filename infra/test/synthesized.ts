@@ -28,7 +28,7 @@ export function templateOf(stage: Stage, context: Context = {}): Template {
 
 function emptyFunctions(): string {
   const folder = mkdtempSync(join(tmpdir(), 'cdp-functions-'))
-  for (const name of ['collect', 'ingest', 'commit', 'maintain', 'profiles']) {
+  for (const name of ['collect', 'ingest', 'commit', 'maintain', 'replay', 'profiles']) {
     mkdirSync(join(folder, name))
     writeFileSync(join(folder, name, 'bootstrap'), name)
   }

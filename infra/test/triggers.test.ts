@@ -48,6 +48,19 @@ test('commit runs each minute, maintain each quarter of an hour, and neither is 
   }
 })
 
+test('a job of a replay is one worker\'s, who may send itself the rest', () => {
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+    EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^ReplayJobs'), 'Arn'] },
+    BatchSize: 1,
+    ScalingConfig: { MaximumConcurrency: 2 },
+  })
+  template.hasResourceProperties('AWS::SQS::Queue', {
+    VisibilityTimeout: 30 * 60,
+    RedrivePolicy: { deadLetterTargetArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^ReplayDeadLetters'), 'Arn'] }, maxReceiveCount: 3 },
+  })
+  template.hasResourceProperties('AWS::Lambda::Function', { Timeout: 5 * 60, RecursiveLoop: 'Allow', EphemeralStorage: { Size: 2048 } })
+})
+
 test('calls of SDKs and webhooks reach collect, questions about people reach profiles', () => {
   const integrations = template.findResources('AWS::ApiGatewayV2::Integration')
   const routes = Object.values(template.findResources('AWS::ApiGatewayV2::Route')).map(({ Properties: { RouteKey, Target } }) => {
@@ -79,6 +92,7 @@ test('each function has the variables that it needs, and no other', () => {
     Ingest: 'CDP_LAKE CDP_STATE_TABLE RUST_LOG',
     Commit: 'CDP_LAKE CDP_STATE_TABLE RUST_LOG',
     Maintain: 'CDP_LAKE CDP_STATE_TABLE CDP_STREAM RUST_LOG',
+    Replay: 'CDP_DEAD_LETTERS CDP_LAKE CDP_QUEUE CDP_STATE_TABLE CDP_STREAM RUST_LOG',
     Profiles: 'CDP_SECRETS CDP_SECRETS_VERSION CDP_STATE_TABLE RUST_LOG',
   })
 })

@@ -69,6 +69,7 @@ impl DeltaError {
             }
             Self::NoBucket(_) => FaultKind::Refused,
             Self::NoAccount => FaultKind::Broken,
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => FaultKind::Missing,
             Self::Io { .. } | Self::Threads(_) | Self::Parquet(_) | Self::NoFolder(_) => FaultKind::Broken,
         }
     }

@@ -10,6 +10,7 @@
 //! rows and files need. All may run side by side.
 
 mod lake;
+mod reader;
 
 mod land;
 
@@ -26,6 +27,7 @@ mod bucket;
 mod folder;
 mod kernel;
 mod place;
+mod shared_file;
 
 mod error;
 mod fault;
@@ -35,4 +37,5 @@ pub use bucket::{Bucket, S3Bucket};
 pub use error::DeltaError;
 pub use lake::DeltaLake;
 pub use land::DeltaLanding;
+pub use reader::DeltaReader;
 pub use table::TableVersion;

@@ -19,20 +19,63 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 type Place = (PartitionId, Sequence);
 
+/// What became of a request's records, one by one.
+struct Taken {
+    /// `None`: throttled to the end.
+    places: Vec<Option<Place>>,
+    /// Why the last of those was not taken.
+    refused: Option<String>,
+}
+
 impl KinesisStream {
     pub(crate) async fn append_all(&self, records: &[NewRecord]) -> PortResult<Vec<Place>> {
-        if let Some(why) = records.iter().find_map(NewRecord::refusal) {
-            return Err(PortError::because(FaultKind::Refused, self.appending(records.len()), why));
-        }
+        self.check(records)?;
         let mut places = Vec::with_capacity(records.len());
         for some in requests(records) {
-            places.extend(self.append_some(some).await?);
+            let taken = self.append_some(some).await?;
+            if let Some(refused) = taken.refused {
+                return Err(self.throttled(
+                    records.len(),
+                    taken.places.iter().filter(|p| p.is_none()).count(),
+                    &refused,
+                ));
+            }
+            places.extend(taken.places.into_iter().flatten());
         }
         Ok(places)
     }
 
-    /// What one request takes.
-    async fn append_some(&self, records: &[NewRecord]) -> PortResult<Vec<Place>> {
+    /// Answers which records were throttled to the end.
+    pub(crate) async fn append_all_once(&self, records: &[NewRecord]) -> PortResult<Vec<usize>> {
+        self.check(records)?;
+        let mut places = Vec::with_capacity(records.len());
+        for some in requests(records) {
+            let taken = self.append_some(some).await?;
+            places.extend(taken.places);
+            // The stream is overloaded: what it was not asked to take waits with what it refused.
+            if taken.refused.is_some() {
+                break;
+            }
+        }
+        let is_written = |at: &usize| places.get(*at).is_some_and(Option::is_some);
+        Ok((0..records.len()).filter(|at| !is_written(at)).collect())
+    }
+
+    fn check(&self, records: &[NewRecord]) -> PortResult<()> {
+        let why = records.iter().find_map(NewRecord::refusal);
+        why.map_or(Ok(()), |why| Err(PortError::because(FaultKind::Refused, self.appending(records.len()), why)))
+    }
+
+    fn throttled(&self, count: usize, left: usize, refused: &str) -> PortError {
+        let why = format!("{left} were not taken, the last for {refused}; give the stream more shards");
+        PortError {
+            retry_after: Some(Duration::from_secs(1)),
+            ..PortError::because(FaultKind::Busy, self.appending(count), why)
+        }
+    }
+
+    /// What one request takes, as far as the stream does.
+    async fn append_some(&self, records: &[NewRecord]) -> PortResult<Taken> {
         let mut places: Vec<Option<Place>> = vec![None; records.len()];
         let mut left: Vec<usize> = (0..records.len()).collect();
         let mut refused = String::new();
@@ -57,14 +100,10 @@ impl KinesisStream {
             }
             left = throttled;
             if left.is_empty() {
-                return Ok(places.into_iter().flatten().collect());
+                return Ok(Taken { places, refused: None });
             }
         }
-        let why = format!("{} were not taken, the last for {refused}; give the stream more shards", left.len());
-        Err(PortError {
-            retry_after: Some(Duration::from_secs(1)),
-            ..PortError::because(FaultKind::Busy, self.appending(records.len()), why)
-        })
+        Ok(Taken { places, refused: Some(refused) })
     }
 
     async fn put(&self, records: impl Iterator<Item = &NewRecord>) -> PortResult<Vec<PutRecordsResultEntry>> {

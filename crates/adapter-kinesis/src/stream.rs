@@ -65,6 +65,10 @@ impl Stream for KinesisStream {
         self.append_all(&records).await
     }
 
+    async fn append_once(&self, records: Vec<NewRecord>, _: Timestamp) -> PortResult<Vec<usize>> {
+        self.append_all_once(&records).await
+    }
+
     async fn read(
         &self,
         partition: &PartitionId,

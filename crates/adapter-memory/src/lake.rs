@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use arrow::compute::concat_batches;
+use arrow::array::{AsArray, UInt64Array, new_null_array};
+use arrow::compute::{concat_batches, max, min, take_record_batch};
+use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use cdp_event::Timestamp;
-use cdp_ports::{Batches, Clock, Compaction, DataFile, FaultKind, Lake, Landing, PortError, PortResult, TableName};
+use cdp_ports::{
+    Batches, Clock, Compaction, DataFile, FaultKind, Lake, LakeFile, LakeReader, Landing, PortError, PortResult,
+    RowBatches, TableName,
+};
 
 use crate::lock;
 
@@ -141,10 +146,57 @@ impl Lake for MemoryLake {
     }
 }
 
+impl LakeReader for MemoryLake {
+    async fn files(&self, table: TableName) -> PortResult<Vec<LakeFile>> {
+        let mut tables = lock(&self.tables);
+        let table = tables.entry(table).or_default();
+        let listed = |stored: &Stored| LakeFile {
+            path: stored.file.path.clone(),
+            rows: stored.file.rows,
+            received: received(&stored.rows),
+        };
+        Ok(table.committed.iter().filter_map(|path| table.files.get(path)).map(listed).collect())
+    }
+
+    async fn rows(
+        &self,
+        table: TableName,
+        path: &str,
+        columns: &SchemaRef,
+        chosen: Option<&[u64]>,
+    ) -> PortResult<RowBatches> {
+        let action = || format!("read {path} of {table}");
+        let mut tables = lock(&self.tables);
+        let stored = tables.entry(table).or_default().files.get(path);
+        let rows = &stored.ok_or_else(|| PortError::new(FaultKind::Missing, action()))?.rows;
+        let rows = with_columns(rows, columns).and_then(|rows| match chosen {
+            Some(chosen) => take_record_batch(&rows, &UInt64Array::from(chosen.to_vec())),
+            None => Ok(rows),
+        });
+        let rows = rows.map_err(|error| PortError::because(FaultKind::Refused, action(), error))?;
+        Ok(Box::new(std::iter::once(Ok(rows))))
+    }
+}
+
+fn received(rows: &RecordBatch) -> Option<(Timestamp, Timestamp)> {
+    let column = rows.column_by_name("received_at")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    let moment = |us: i64| Timestamp::from_ms(us.div_euclid(1000));
+    Some((moment(min(column)?), moment(max(column)?)))
+}
+
+fn with_columns(rows: &RecordBatch, columns: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let arrays = columns.fields().iter().map(|field| match rows.column_by_name(field.name()) {
+        Some(column) => Arc::clone(column),
+        None => new_null_array(field.data_type(), rows.num_rows()),
+    });
+    RecordBatch::try_new(Arc::clone(columns), arrays.collect())
+}
+
 #[cfg(test)]
 mod tests {
-    use arrow::array::{ArrayRef, Int64Array};
+    use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
     use cdp_ports::conformance::lake::{LakeBench, all};
+    use cdp_ports::conformance::lake_reader::{self, ReaderBench};
     use futures::executor::block_on;
 
     use super::*;
@@ -175,6 +227,32 @@ mod tests {
     #[test]
     fn keeps_the_contract_of_lake() {
         block_on(all(async || Bench(MemoryLake::default())));
+    }
+
+    impl ReaderBench for Bench {
+        type Lake = MemoryLake;
+        type Reader = MemoryLake;
+
+        fn lake(&self) -> &MemoryLake {
+            &self.0
+        }
+
+        fn reader(&self) -> &MemoryLake {
+            &self.0
+        }
+
+        fn received_at(&self, moments: &[Timestamp]) -> RecordBatch {
+            let received = TimestampMicrosecondArray::from_iter_values(moments.iter().map(|at| at.as_ms() * 1000));
+            let source = StringArray::from(vec!["web"; moments.len()]);
+            let columns: [(_, ArrayRef); 2] =
+                [("received_at", Arc::new(received.with_timezone("UTC"))), ("source", Arc::new(source))];
+            RecordBatch::try_from_iter(columns).expect("columns of one length")
+        }
+    }
+
+    #[test]
+    fn keeps_the_contract_of_lake_reader() {
+        block_on(lake_reader::all(async || Bench(MemoryLake::default())));
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod openapi;
 mod metrics;
 mod operations;
 mod proof;
+mod replayed;
 mod requests;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use config::{AccessKey, ApiConfig, BadConfig, Limits, Secret, Source};
 pub use metrics::Metrics;
 pub use proof::ProofView;
 pub use refusal::Refusal;
+pub use replayed::ReplayView;
 pub use requests::RequestId;
 pub use state::{Api, Outside};
 

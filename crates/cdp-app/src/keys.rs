@@ -37,3 +37,13 @@ pub(crate) fn outbox_partition(table: TableName) -> String {
 pub(crate) fn plan_key(table: TableName) -> Key {
     Key::new(format!("plan/{table}"), "current")
 }
+
+/// The progress of a replay.
+pub(crate) fn replay_key(job: &str) -> Key {
+    Key::new("replays", job)
+}
+
+/// That a refused row was replayed, and by which job.
+pub(crate) fn replayed_key(partition: &str, sequence: &str, sub: i32) -> Key {
+    Key::new(format!("replayed/{partition}"), format!("{sequence:0>57}.{sub:010}"))
+}

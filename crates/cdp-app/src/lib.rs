@@ -14,6 +14,8 @@ mod upkeep;
 mod lookup;
 mod verify;
 
+mod replay;
+
 #[cfg(test)]
 mod small_platform;
 
@@ -23,6 +25,7 @@ pub use ingest::{BatchReport, Ingest, IngestError, PartitionIngest, StageTimes};
 pub use keys::{claim_key, member_key, set_key};
 pub use lookup::{Found, Lookup, LookupError, NotAProfileName, ProfileName};
 pub use outbox::{OutboxEntry, waiting_files};
+pub use replay::{Choice, NotAJob, Progress, Remap, Remapped, Replay, ReplayError, ReplayJob, What};
 pub use retire::retire;
 pub use upkeep::Upkeep;
 pub use verify::{

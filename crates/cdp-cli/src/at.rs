@@ -1,7 +1,7 @@
 //! Which deployment a command is about, and the ways into it. A command is written once: what is different in a folder and on
 //! AWS is told apart here, and for files in [`drops`](crate::drops).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use adapter_athena::AthenaWarehouse;
 use cdp_local::{Deployment, Door, Query};
@@ -77,14 +77,6 @@ impl At {
         match self {
             Self::Folder(dir) => Ok(Box::new(Folder::open(dir)?)),
             Self::Aws { stage } => Ok(Box::new(Bucket::find(stage)?)),
-        }
-    }
-
-    /// For `what`, which nothing does on AWS yet.
-    pub fn folder(&self, what: &str) -> Result<&Path, Fault> {
-        match self {
-            Self::Folder(dir) => Ok(dir),
-            Self::Aws { .. } => Err(Fault::wrong(format!("`{what}` works on a folder only; leave --aws out"))),
         }
     }
 }

@@ -9,6 +9,7 @@ mod profile;
 mod query;
 
 mod quarantine;
+mod replay;
 mod verify;
 
 mod check;
@@ -46,6 +47,7 @@ pub enum Command {
     Query(query::Query),
     #[command(subcommand)]
     Quarantine(quarantine::Quarantine),
+    Replay(replay::Replay),
     Verify(verify::Verify),
     Check(check::Check),
     #[command(subcommand)]
@@ -69,6 +71,7 @@ impl Command {
             Self::Profile(command) => command.run(),
             Self::Query(command) => command.run(),
             Self::Quarantine(command) => command.run(),
+            Self::Replay(command) => command.run(),
             Self::Verify(command) => command.run(),
             Self::Check(command) => command.run(),
             Self::Bench(command) => command.run(),

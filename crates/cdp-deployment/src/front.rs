@@ -3,7 +3,7 @@
 use cdp_api::profiles::Token;
 use cdp_api::{AccessKey, ApiConfig, Limits, Secret, Source};
 
-use cdp_webhooks::Webhook;
+use cdp_webhooks::{Webhook, WebhookSettings};
 
 use crate::secrets::fault;
 use crate::{Config, ConfigError, Secrets, Settings};
@@ -34,18 +34,30 @@ impl Config {
     }
 }
 
+fn webhook<'s>(
+    name: &str,
+    settings: &WebhookSettings,
+    secrets: impl IntoIterator<Item = &'s str>,
+) -> Result<Webhook, ConfigError> {
+    Webhook::new(name, settings, secrets).map_err(|error| {
+        let remedy = "copy it as its sender shows it, without what is no part of the key".to_owned();
+        fault(format!("webhooks.{name}"), error.to_string(), remedy)
+    })
+}
+
+impl Settings {
+    /// Webhooks that no call can convince: they have no secrets. For whoever maps again what they took.
+    pub fn mappings_of_webhooks(&self) -> Result<Vec<Webhook>, ConfigError> {
+        self.webhooks.iter().map(|(name, settings)| webhook(name, settings, [])).collect()
+    }
+}
+
 impl Secrets {
     /// Who may call. Each has its secrets: checked when settings and secrets were put together.
     pub(crate) fn webhooks(&self, settings: &Settings) -> Result<Vec<Webhook>, ConfigError> {
         let with_secrets =
             settings.webhooks.iter().filter_map(|(name, one)| Some((name, one, self.webhooks.get(name)?)));
-        let webhook = |(name, settings, secrets): (&String, _, &Vec<Secret>)| {
-            Webhook::new(name, settings, secrets.iter().map(Secret::expose)).map_err(|error| {
-                let remedy = "copy it as its sender shows it, without what is no part of the key".to_owned();
-                fault(format!("webhooks.{name}"), error.to_string(), remedy)
-            })
-        };
-        with_secrets.map(webhook).collect()
+        with_secrets.map(|(name, one, secrets)| webhook(name, one, secrets.iter().map(Secret::expose))).collect()
     }
 
     /// Who may ask.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use adapter_delta::{DeltaError, DeltaLake, DeltaLanding, S3Bucket};
 use adapter_dynamodb::DynamoState;
 use adapter_kinesis::KinesisStream;
+use adapter_sqs::SqsQueue;
 use aws_config::{BehaviorVersion, SdkConfig};
 use cdp_aws::fault;
 use cdp_deployment::{Config, ConfigError, SETTINGS_FILE, Secrets, Settings};
@@ -25,7 +26,9 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Port(#[from] PortError),
-    #[error("CDP_LAKE is {0:?}; deploy the function by the stack, which sets s3://BUCKET")]
+    #[error(
+        "{0:?} is no lake on AWS; the stack sets CDP_LAKE to s3://BUCKET, and a job names one as s3://BUCKET/PREFIX"
+    )]
     NotALake(String),
     #[error("the secret {0} holds no text; put the deployment's secrets.toml into it")]
     NoSecret(String),
@@ -67,12 +70,34 @@ impl Surroundings {
         Ok(DeltaLanding::in_bucket(&self.bucket()?.bucket()?)?)
     }
 
-    /// Makes the tables that are not there.
+    /// Where the deployment's own lake stands: `s3://BUCKET`.
+    pub fn lake_place(&self) -> Result<&str, StartError> {
+        Ok(self.vars.get("CDP_LAKE")?)
+    }
+
+    /// A lake as it is, for a reader: the deployment's own, or another one.
+    pub fn lake_at(&self, place: &str) -> Result<DeltaLake, StartError> {
+        Ok(DeltaLake::open_existing_bucket(self.bucket_at(place)?.bucket()?)?)
+    }
+
+    /// The deployment's own; makes the tables that are not there.
     pub fn lake(&self) -> Result<DeltaLake, StartError> {
-        let place = self.vars.get("CDP_LAKE")?;
+        Ok(DeltaLake::open_bucket(self.bucket()?.bucket()?)?)
+    }
+
+    fn bucket(&self) -> Result<S3Bucket, StartError> {
+        self.bucket_at(self.lake_place()?)
+    }
+
+    fn bucket_at(&self, place: &str) -> Result<S3Bucket, StartError> {
         let path = place.strip_prefix("s3://").ok_or_else(|| StartError::NotALake(place.to_owned()))?;
         let (name, prefix) = path.split_once('/').unwrap_or((path, ""));
-        Ok(DeltaLake::open_bucket(S3Bucket::of(&self.aws, name, prefix)?.bucket()?)?)
+        Ok(S3Bucket::of(&self.aws, name, prefix)?)
+    }
+
+    /// `var`: the variable that holds the queue's URL.
+    pub fn queue(&self, var: &'static str) -> Result<SqsQueue, StartError> {
+        Ok(SqsQueue::new(&self.aws, self.vars.get(var)?))
     }
 
     pub fn stream(&self) -> Result<KinesisStream, StartError> {

@@ -1,6 +1,6 @@
 //! What only whoever runs the platform may ask for: the proof, and a replay. Each call shows a token with the scope `admin`.
 
-mod quarantine;
+mod replay;
 mod verify;
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::platform::Platform;
 pub fn routes(platform: &Arc<Platform>) -> Router {
     Router::new()
         .route("/v1/admin/verify", post(verify::verify))
-        .route("/v1/admin/quarantine/replay", post(quarantine::replay))
+        .route("/v1/admin/replay", post(replay::replay))
         .layer(from_fn_with_state(Arc::clone(platform), for_admins))
         .with_state(Arc::clone(platform))
 }
@@ -46,6 +46,10 @@ impl NotDone {
     fn failed(error: impl std::fmt::Display) -> Self {
         tracing::error!("an administrator's call failed: {error}");
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, code: "failed", message: error.to_string() }
+    }
+
+    fn busy(error: impl std::fmt::Display) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, code: "busy", message: error.to_string() }
     }
 
     fn wrong(message: String) -> Self {

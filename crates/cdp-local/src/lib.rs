@@ -6,7 +6,6 @@ mod log;
 mod platform;
 
 mod history;
-mod replay;
 
 mod admin;
 mod front;

@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 pub mod lake;
+pub mod lake_reader;
 pub mod state;
 pub mod stream;
 pub mod warehouse;

@@ -6,6 +6,7 @@
 mod clock;
 mod fault;
 mod lake;
+mod lake_reader;
 mod state;
 mod stream;
 mod warehouse;
@@ -15,6 +16,7 @@ pub mod conformance;
 pub use clock::{Chance, Clock};
 pub use fault::{FaultKind, PortError, PortResult};
 pub use lake::{Batches, Compaction, DataFile, Lake, Landing, TableName};
+pub use lake_reader::{LakeFile, LakeReader, RowBatches};
 pub use state::{Condition, Item, Key, MAX_TRANSACTION_ITEMS, State, Transaction, Version, Write};
 pub use stream::{NewRecord, Stream};
 pub use warehouse::{Answer, Warehouse};

@@ -38,6 +38,16 @@ pub trait Stream: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = PortResult<Vec<(PartitionId, Sequence)>>> + Send;
 
+    /// As [`append`](Self::append), for whoever may not append a record twice. Answers which records, by their place in
+    /// `records`, were throttled and are surely not written; all others are. `Busy`: any of them may have been written.
+    fn append_once(
+        &self,
+        records: Vec<NewRecord>,
+        now: Timestamp,
+    ) -> impl Future<Output = PortResult<Vec<usize>>> + Send {
+        async move { self.append(records, now).await.map(|_| vec![]) }
+    }
+
     /// Records of `partition` after `after` (`None`: from the oldest kept), in order; at most `max_records` and about
     /// `max_bytes` (at least one, if there is any). Empty: nothing there now. `Missing`: no such partition.
     fn read(

@@ -1,8 +1,10 @@
 //! The part of the HTTP API that commands ask, answered in this process: profiles from State, and the proof. What is refused to
 //! the caller's own role is refused here; the deployment's tokens are not asked for.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use adapter_machine::Machine;
 use axum::extract::State;
@@ -11,10 +13,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use cdp_api::profiles::{self, Profiles, Scope, Token};
-use cdp_api::{ProofView, Secret};
-use cdp_app::{RecordCount, Verification, Verify, VerifyError};
+use cdp_api::{ProofView, ReplayView, Secret};
+use cdp_app::{NotAJob, Progress, RecordCount, ReplayError, ReplayJob, Verification, Verify, VerifyError};
 use cdp_event::{PartitionId, Sequence};
-use cdp_ports::{Chance, Clock, PortResult};
+use cdp_ports::{Chance, Clock, PortError, PortResult};
 use serde_json::json;
 
 use crate::{Remote, RemoteError};
@@ -38,7 +40,9 @@ impl Front {
         let clock: Arc<dyn Clock> = Arc::new(Machine);
         let profiles = Profiles::new(vec![known], Arc::new(remote.state()?), &clock)?;
         let verify = Router::new().route("/v1/admin/verify", post(verify)).with_state(remote.clone());
-        Ok(Self { router: verify.merge(profiles::routes(Arc::new(profiles))), token })
+        let replays = Arc::new(Replays { remote: remote.clone(), asked: Mutex::default() });
+        let replay = Router::new().route("/v1/admin/replay", post(replay)).with_state(replays);
+        Ok(Self { router: verify.merge(replay).merge(profiles::routes(Arc::new(profiles))), token })
     }
 }
 
@@ -64,6 +68,52 @@ enum NotProved {
 async fn prove(remote: &Remote) -> Result<Verification, NotProved> {
     let (state, tables) = (remote.state()?, remote.query()?);
     Ok(Verify { state: &state, records: &Uncounted, tables: &tables, running: true }.verify().await?)
+}
+
+/// Jobs that this command has put into the queue.
+struct Replays {
+    remote: Remote,
+    asked: Mutex<BTreeSet<String>>,
+}
+
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
+
+/// The function does the work; here it is asked for once, and looked at.
+async fn replay(State(replays): State<Arc<Replays>>, job: String) -> Response {
+    match replays.step(&job).await {
+        Ok(view) => Json(view).into_response(),
+        Err(error) => {
+            let is_ours = matches!(error, NotReplayed::NotAJob(_));
+            let status = if is_ours { StatusCode::BAD_REQUEST } else { StatusCode::INTERNAL_SERVER_ERROR };
+            (status, Json(json!({ "code": "failed", "message": error.to_string() }))).into_response()
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum NotReplayed {
+    #[error(transparent)]
+    NotAJob(#[from] NotAJob),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error(transparent)]
+    Progress(#[from] ReplayError),
+}
+
+impl Replays {
+    async fn step(&self, text: &str) -> Result<ReplayView, NotReplayed> {
+        let job = ReplayJob::parse(text)?;
+        let is_new = self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.clone());
+        if is_new {
+            self.remote.replays()?.send(text).await?;
+        }
+        tokio::time::sleep(LOOKED_AT_EVERY).await;
+        let state = self.remote.state()?;
+        let progress = Progress::load(&state, &job.id).await?;
+        Ok(progress.map_or_else(|| ReplayView::waiting(&job), |progress| ReplayView::from(&progress)))
+    }
 }
 
 /// Sequence numbers of Kinesis have gaps, and old records are not kept: no shard can tell how many there were.

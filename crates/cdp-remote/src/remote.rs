@@ -5,6 +5,7 @@ use std::sync::Arc;
 use adapter_athena::AthenaWarehouse;
 use adapter_delta::{DeltaLake, S3Bucket};
 use adapter_dynamodb::DynamoState;
+use adapter_sqs::SqsQueue;
 use aws_config::{BehaviorVersion, SdkConfig};
 use cdp_query::{Query, QueryError};
 
@@ -47,6 +48,11 @@ impl Remote {
         let bucket = self.stack.output("DropBucket")?;
         let store = self.bucket(bucket)?.store().map_err(QueryError::from)?;
         Ok(DropBucket::over(store, bucket))
+    }
+
+    /// Where jobs of a replay are asked for.
+    pub fn replays(&self) -> Result<SqsQueue, RemoteError> {
+        Ok(SqsQueue::new(&self.aws, self.stack.output("ReplayQueue")?))
     }
 
     fn bucket(&self, name: &str) -> Result<S3Bucket, RemoteError> {

@@ -9,8 +9,10 @@ mod settings;
 mod signature;
 
 mod payload;
+mod remap;
 mod webhook;
 
+pub use remap::remap;
 pub use settings::{Algorithm, Encoding, Scheme, SecretEncoding, SettingsError, SignatureSettings, WebhookSettings};
 pub use signature::{Headers, NotSigned};
 pub use webhook::{BadSecret, Webhook};

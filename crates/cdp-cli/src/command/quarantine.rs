@@ -1,15 +1,18 @@
 use std::io::Write;
 
+use adapter_machine::Machine;
 use arrow::array::{Array, AsArray};
-use cdp_local::Door;
+use cdp_app::{Choice, ReplayJob};
+use cdp_ports::{Chance, Clock};
 use clap::{Args, Subcommand};
 use futures::TryStreamExt;
-use serde_json::{Value, json};
 
+use super::replay::{follow, moment};
 use super::{query, wait_for};
 use crate::at::{At, Engine, of_statement};
 use crate::fault::Fault;
 use crate::output::{Format, Rows};
+use crate::progress;
 
 /// Records that were refused: what, why, and their bytes.
 #[derive(Debug, Subcommand)]
@@ -109,7 +112,8 @@ impl Show {
 /// Sends refused records through the stream again, each at most once: after the rules or the platform have changed.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  cdp quarantine replay --dir shop --reason blocked_identifiers --since 2026-01-31T00:00:00Z"
+    after_help = "Example:\n  cdp quarantine replay --dir shop --reason blocked_identifiers --since 2026-01-31\n  \
+    cdp quarantine replay --aws --stage prod --source web"
 )]
 pub struct Replay {
     #[command(flatten)]
@@ -118,7 +122,7 @@ pub struct Replay {
     reason: Option<String>,
     #[arg(long)]
     source: Option<String>,
-    /// ISO 8601.
+    /// A date, or a moment in ISO 8601.
     #[arg(long)]
     since: Option<String>,
     #[arg(long, value_enum, default_value_t)]
@@ -127,24 +131,15 @@ pub struct Replay {
 
 impl Replay {
     fn run(self) -> Result<(), Fault> {
-        let choice = json!({ "reason": self.reason, "source": self.source, "since": self.since });
-        let answer = wait_for(async {
-            Ok(Door::open(self.at.folder("cdp quarantine replay")?)
-                .await?
-                .post("/v1/admin/quarantine/replay", &choice)
-                .await?)
-        })?;
-        let body: Value = serde_json::from_slice(&answer.body).map_err(Fault::unavailable)?;
-        if !answer.status.is_success() {
-            let message = body["message"].as_str().unwrap_or("no reason given").to_owned();
-            return Err(if answer.status.is_client_error() {
-                Fault::wrong(message)
-            } else {
-                Fault::unavailable(message)
-            });
-        }
+        let since = self.since.as_deref().map(|since| moment("--since", since)).transpose()?;
+        let choice = Choice { source: self.source, since, until: None };
+        let job = ReplayJob::of_quarantine(self.reason, choice, "cdp quarantine replay", Machine.now(), Machine.draw());
+        let bar = progress::counting("records");
+        let done = follow(&self.at, &job, |step| bar.set_position(step["replayed"].as_u64().unwrap_or_default()));
+        bar.finish_and_clear();
+        let done = done?;
         let mut rows = Rows::new(&["replayed", "replayed_before"]);
-        rows.push([body["replayed"].clone(), body["passed_over"].clone()]);
+        rows.push([done["replayed"].clone(), done["passed_over"].clone()]);
         Ok(rows.print(self.format)?)
     }
 }

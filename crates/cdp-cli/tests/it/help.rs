@@ -11,6 +11,7 @@ fn each_command_helps_with_an_example() {
         "quarantine list",
         "quarantine show",
         "quarantine replay",
+        "replay",
         "verify",
         "check",
         "bench",

@@ -9,6 +9,7 @@ mod help;
 mod wrong;
 
 mod at_rest;
+mod replay;
 mod running;
 
 mod bench;

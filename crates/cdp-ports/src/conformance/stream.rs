@@ -16,6 +16,7 @@ pub async fn all<S: Stream>(make: impl AsyncFn() -> S) {
         a_record_of_a_mebibyte_is_taken,
         append_of_nothing_names_no_place,
         append_names_places_in_the_order_given,
+        append_once_writes_what_it_does_not_name,
         records_of_one_partition_keep_their_order,
         concurrent_appends_keep_the_order_of_each,
         the_md5_of_the_key_chooses_the_partition,
@@ -80,6 +81,17 @@ pub async fn append_names_places_in_the_order_given(stream: &impl Stream) {
         let found = records.iter().find(|record| record.sequence == *sequence).expect("the place holds a record");
         assert_eq!((&found.partition_key, &found.data), (&given.partition_key, &given.data));
     }
+}
+
+pub async fn append_once_writes_what_it_does_not_name(stream: &impl Stream) {
+    let records: Vec<NewRecord> = ["a", "b", "c"].map(|data| record("one-key", data)).into();
+    let throttled = stream.append_once(records, NOW).await.expect("append");
+    let mut written = Vec::new();
+    for partition in partitions(stream).await {
+        written.extend(read(stream, &partition, None).await.into_iter().map(|record| record.data));
+    }
+    let taken = ["a", "b", "c"].into_iter().enumerate().filter(|(at, _)| !throttled.contains(at));
+    assert_eq!(written, taken.map(|(_, data)| Bytes::from(data)).collect::<Vec<_>>());
 }
 
 pub async fn records_of_one_partition_keep_their_order(stream: &impl Stream) {

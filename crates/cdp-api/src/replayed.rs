@@ -1,0 +1,32 @@
+//! How far a replay is, as JSON.
+
+use cdp_app::{Progress, ReplayJob};
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+pub struct ReplayView {
+    replayed: u64,
+    passed_over: u64,
+    at_most: u64,
+    until: String,
+    done: bool,
+}
+
+impl ReplayView {
+    /// Of a job that nobody has begun yet.
+    pub fn waiting(job: &ReplayJob) -> Self {
+        Self { replayed: 0, passed_over: 0, at_most: 0, until: job.until.to_string(), done: false }
+    }
+}
+
+impl From<&Progress> for ReplayView {
+    fn from(progress: &Progress) -> Self {
+        Self {
+            replayed: progress.replayed,
+            passed_over: progress.passed_over,
+            at_most: progress.at_most,
+            until: progress.job.until.to_string(),
+            done: progress.done,
+        }
+    }
+}
