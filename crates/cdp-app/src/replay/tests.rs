@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use adapter_memory::{MemoryLake, MemoryState, MemoryStream};
 use cdp_event::{Envelope, Offset, PartitionId, Reason, Record, Rejection, Sequence};
 use cdp_lake::rows::QuarantineRows;
-use cdp_ports::{FaultKind, Item, Key, Lake, PortResult, TableName, Transaction};
+use cdp_ports::{FaultKind, Item, Key, Lake, Landing, PortResult, TableName, Transaction};
 use futures::executor::block_on;
 
 use super::*;

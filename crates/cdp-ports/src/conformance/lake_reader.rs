@@ -9,7 +9,7 @@ use arrow::record_batch::RecordBatch;
 use cdp_event::Timestamp;
 
 use super::{assert_fault, run_each};
-use crate::{FaultKind, Lake, LakeFile, LakeReader, TableName};
+use crate::{FaultKind, Lake, LakeFile, LakeReader, Landing, TableName};
 
 /// A lake that is written and read, and what the suite can't know of it: what rows its tables take.
 pub trait ReaderBench {

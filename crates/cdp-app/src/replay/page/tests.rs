@@ -4,7 +4,7 @@ use adapter_memory::MemoryLake;
 use arrow::array::Array;
 use cdp_event::{Reason, Rejection, Sequence};
 use cdp_lake::rows::QuarantineRows;
-use cdp_ports::Lake;
+use cdp_ports::{Lake, Landing};
 use futures::executor::block_on;
 
 use super::super::Choice;
