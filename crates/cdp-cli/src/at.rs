@@ -26,10 +26,10 @@ struct Arguments {
     /// The deployment's folder.
     #[arg(long, default_value = ".", env = "CDP_DIR")]
     dir: PathBuf,
-    /// Of the deployment on AWS, by the shell's profile and region (AWS_PROFILE, AWS_REGION), in place of a folder's.
+    /// Asks the deployment on AWS and not a folder's, by the shell's profile and region (AWS_PROFILE, AWS_REGION).
     #[arg(long)]
     aws: bool,
-    /// Which deployment on AWS: the stack cdp-STAGE.
+    /// Which deployment on AWS; its stack is cdp-STAGE.
     #[arg(long, default_value = "dev", requires = "aws")]
     stage: String,
 }

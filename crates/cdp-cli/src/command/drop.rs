@@ -22,7 +22,7 @@ pub struct Drop {
     /// A name under [drops] in cdp.toml; may be left out for a folder where there is one only.
     #[arg(long)]
     source: Option<String>,
-    /// Ends once the files are where they are taken from, be it now or later.
+    /// Ends once the files are in the folder or the bucket, whether anybody takes them in now or not.
     #[arg(long)]
     no_wait: bool,
     #[arg(required = true)]
