@@ -2,9 +2,15 @@
 the first record that failed (`ReportBatchItemFailures`). And sequence numbers are of 56 digits without leading zeros: they
 are compared as text in there, and who keeps them as numbers sends them back without zeros.
 
+What else is as on AWS is beside this file: the shards of a split (emulated_shards.py), the HTTP API (emulated_api.py). And
+faults, on demand (emulated_faults.py).
+
 For the pinned version (tests/live/aws/requirements.txt): it holds on to names inside.
 """
 
+import emulated_api  # noqa: F401 - these change what is there
+import emulated_faults  # noqa: F401
+import emulated_shards  # noqa: F401
 from ministack.app import main
 from ministack.services import kinesis, lambda_svc
 
