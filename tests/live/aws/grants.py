@@ -55,8 +55,16 @@ def landed(user):
     return [row for row in stack.rows("events", ["user_id"]) if row["user_id"] == user]
 
 
+def waiting():
+    return len(stack.items("outbox/events"))
+
+
 def refused():
     return len(stack.positions("quarantine"))
+
+
+def send(user):
+    stack.put([json.dumps(event_of(user))], [user])
 
 
 def event_of(user):
@@ -65,10 +73,10 @@ def event_of(user):
 
 def check_is_repeated(construct, action):
     """Of a stretch behind the stream: it goes on with what it could not do."""
-    user = f"granted-{construct}-{action}"
+    user = f"granted-{stack.RUN}-{construct}-{action}"
     before = refused()
     with Without(construct, action) as missing:
-        stack.put([json.dumps(event_of(user))], [user])
+        send(user)
         until(f"{construct} fails without {action}", missing.is_told)
         check_equal("events that are in the table all the same", landed(user), [])
     until("with it, the event arrives", lambda: landed(user))
@@ -78,10 +86,20 @@ def check_is_repeated(construct, action):
 
 for action in ["dynamodb:BatchGetItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem", "dynamodb:Query", "s3:PutObject"]:
     check_is_repeated("Ingest", action)
-for action in ["dynamodb:DeleteItem", "s3:PutObject"]:
-    check_is_repeated("Commit", action)
+check_is_repeated("Commit", "s3:PutObject")
 
-user = "granted-collect"
+# A plan that can't be ended keeps the next one from its beginning; what it committed is not committed again.
+plan, next_plan = (f"granted-{stack.RUN}-{name}" for name in ("plan", "next-plan"))
+with Without("Commit", "dynamodb:DeleteItem") as missing:
+    send(plan)
+    until("Commit fails without dynamodb:DeleteItem", missing.is_told)
+    send(next_plan)
+    until("the next plan waits", lambda: waiting() > 1)
+    check_equal("events of the next plan", landed(next_plan), [])
+until("with it, the events arrive", lambda: landed(next_plan))
+check_equal("events of both", [len(landed(plan)), len(landed(next_plan))], [1, 1])
+
+user = f"granted-{stack.RUN}-collect"
 with Without("Collect", "kinesis:PutRecords"):
     status, _ = call("POST", "/v1/track", WRITE_KEY, event_of(user))
     check_equal("an SDK would try again", status >= 500, True)

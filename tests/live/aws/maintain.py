@@ -9,21 +9,22 @@ import stack
 from stack import ask, check_equal, until
 
 MINIMUM_OF_A_CLASS = 8
-s3, awslambda, dynamodb = boto3.client("s3"), boto3.client("lambda"), boto3.client("dynamodb")
+s3, awslambda = boto3.client("s3"), boto3.client("lambda")
 BUCKET = stack.OUTPUTS["LakeBucket"]
+OURS = f"maintained-{stack.RUN}"
 sent = 0
 
 
 def send():
     global sent
     sent += 1
-    event = {"type": "track", "event": "Seen", "userId": f"maintained-{sent % 5}", "messageId": f"maintained-{sent}"}
+    event = {"type": "track", "event": "Seen", "userId": f"maintained-{sent % 5}", "messageId": f"{OURS}-{sent}"}
     stack.put([json.dumps(event)], [event["userId"]])
 
 
 def landed():
     found = stack.rows("events", ["message_id"])
-    return sum(row["message_id"].startswith("maintained-") for row in found)
+    return sum(row["message_id"].startswith(OURS) for row in found)
 
 
 def active():
@@ -61,17 +62,6 @@ def maintain_beside_commits():
     until("all that flowed is in the table", lambda: landed() == sent)
 
 
-def waiting():
-    """Files that wait in the outbox."""
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=stack.OUTPUTS["StateTable"],
-        KeyConditionExpression="#partition = :outbox",
-        ExpressionAttributeNames={"#partition": "partition"},
-        ExpressionAttributeValues={":outbox": {"S": "outbox/events"}},
-    )
-    return sum(page["Count"] for page in pages)
-
-
 def shards():
     kinesis = boto3.client("kinesis")
     return {shard["ShardId"] for shard in kinesis.list_shards(StreamName=stack.OUTPUTS["StreamName"])["Shards"]}
@@ -79,13 +69,7 @@ def shards():
 
 def checkpoints():
     """Shards that batches came from, and whether that is over: field 8 of a checkpoint, a bool."""
-    answer = dynamodb.query(
-        TableName=stack.OUTPUTS["StateTable"],
-        KeyConditionExpression="#partition = :checkpoints",
-        ExpressionAttributeNames={"#partition": "partition"},
-        ExpressionAttributeValues={":checkpoints": {"S": "checkpoints"}},
-    )
-    return {item["sort"]["S"]: item["body"]["B"].endswith(b"\x40\x01") for item in answer["Items"]}
+    return {item["sort"]["S"]: item["body"]["B"].endswith(b"\x40\x01") for item in stack.items("checkpoints")}
 
 
 def closed():
@@ -93,7 +77,7 @@ def closed():
 
 
 def rows():
-    return sorted(stack.positions("events"))
+    return set(stack.positions("events"))
 
 
 while len(active()) < MINIMUM_OF_A_CLASS:
@@ -105,9 +89,9 @@ before, files = rows(), active()
 maintain_beside_commits()
 check_equal("a round leaves fewer files", len(active()) < len(files), True)
 print(f"{len(files)} files became {len(files & active())} and {len(active() - files)} more")
-check_equal("rows that were there before", [row for row in before if row not in set(rows())], [])
+check_equal("rows that were there before", before - rows(), set())
 
-until("nothing waits", lambda: waiting() == 0)
+until("nothing waits", lambda: not stack.items("outbox/events"))
 replaced = files - active()
 check_equal("files that were replaced, and are still young", replaced - keys(), set())
 s3.put_object(Bucket=BUCKET, Key="events/date=2026-01-31/nobody-names-it.parquet", Body=b"of a batch that lost its race")
@@ -121,7 +105,7 @@ before = rows()
 maintain_beside_commits()
 check_equal("orphans that are still there", orphans & keys(), set())
 check_equal("files that are named, and not there", active() - keys(), set())
-check_equal("rows that were there before", [row for row in before if row not in set(rows())], [])
+check_equal("rows that were there before", before - rows(), set())
 check_equal("shards that are closed", closed(), gone)
 stack.check_no_position_twice()
 stack.check_nothing_is_given_up()

@@ -5,7 +5,7 @@ import json
 import stack
 from stack import TOKEN, WRITE_KEY, call, check_equal, until
 
-lines, _ = stack.clickstream("--events", 1500, "--people", 100, "--seed", 5)
+lines, *_ = stack.clickstream("--events", 1500, "--people", 100, "--seed", 5)
 
 # Half as a producer of the stream, with what can't become an event; the other half as SDKs do, in batches.
 by_http = [line for line in lines[len(lines) // 2 :] if stack.is_json(line)]

@@ -11,7 +11,6 @@ from front import front
 from stack import check_equal, until
 
 SDKS = pathlib.Path("tests/live/sdks")
-RUN = "aws"
 
 
 def send(url, *command):
@@ -20,7 +19,7 @@ def send(url, *command):
         **os.environ,
         "CDP_URL": url,
         "CDP_WRITE_KEY": stack.WRITE_KEY,
-        "CDP_RUN": RUN,
+        "CDP_RUN": stack.RUN,
         "CDP_KINESIS_URL": stack.ENDPOINT,
         "CDP_STREAM": stack.OUTPUTS["StreamName"],
         "CDP_ACCESS_KEY_ID": os.environ["AWS_ACCESS_KEY_ID"],
@@ -45,7 +44,7 @@ def landed():
     ids = ["user_id", "anonymous_id"]
     found = dict.fromkeys(sent, 0)
     for row in stack.rows("events", ids):
-        name = next((row[one] for one in ids if row[one]), "").split(f"-{RUN}-")[0]
+        name = next((row[one] for one in ids if row[one]), "").split(f"-{stack.RUN}-")[0]
         if name in found:
             found[name] += 1
     return found
@@ -53,7 +52,7 @@ def landed():
 
 def people():
     """What the person has that each SDK logged in."""
-    found = {sdk: stack.profile(f"user_id:{sdk}-{RUN}-user") for sdk in sent}
+    found = {sdk: stack.profile(f"user_id:{sdk}-{stack.RUN}-user") for sdk in sent}
     return {sdk: person["events"]["total"] if person else 0 for sdk, person in found.items()}
 
 

@@ -21,6 +21,8 @@ CDP = os.environ["CDP"]
 DIR = pathlib.Path(os.environ["CDP_DIR"])
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 WITHIN_S = 120
+# Ids are of one run: a script may run twice on one stack.
+RUN = format(int(time.time() * 1000), "x")
 TABLES = ["events", "quarantine", "identity", "profiles"]
 
 secrets = tomllib.loads((DIR / "secrets.toml").read_text())
@@ -72,6 +74,17 @@ def put(lines, keys):
         left = [record for record, answer in zip(records, answers) if "ErrorCode" in answer]
         records = left + records[500:]
     return first
+
+
+def items(partition):
+    """Of State."""
+    pages = boto3.client("dynamodb").get_paginator("query").paginate(
+        TableName=OUTPUTS["StateTable"],
+        KeyConditionExpression="#partition = :partition",
+        ExpressionAttributeNames={"#partition": "partition"},
+        ExpressionAttributeValues={":partition": {"S": partition}},
+    )
+    return [item for page in pages for item in page["Items"]]
 
 
 def until(what, holds):
@@ -126,13 +139,13 @@ def tables_here(lines):
 
 
 def clickstream(*arguments):
-    """Lines of events, each with the person that it is of."""
+    """Lines of events, and of each the person that it is of and what is special about it."""
     with tempfile.TemporaryDirectory() as folder:
         generate = ["events/clickstream/generate.py", *map(str, arguments), "--out", folder]
         subprocess.run(["python3", *generate], check=True, stdout=subprocess.DEVNULL)
         lines = pathlib.Path(folder, "events.jsonl").read_text().splitlines()
-        truth = pathlib.Path(folder, "truth.csv").read_text().splitlines()[1:]
-        return lines, [row.split(",")[2] for row in truth]
+        truth = [row.split(",") for row in pathlib.Path(folder, "truth.csv").read_text().splitlines()[1:]]
+        return lines, [person for _, _, person, _ in truth], [flags for _, _, _, flags in truth]
 
 
 def is_json(line):
