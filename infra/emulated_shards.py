@@ -68,13 +68,14 @@ def poll_parents_first():
         key = (account, region, mapping["UUID"])
         positions = lambda_svc._kinesis_positions._data.get(key, {})
         shards = shards_of(mapping["EventSourceArn"])
-        for name in positions.keys() & shards.keys() - seen.get(key, positions.keys()):
+        fresh = positions.keys() & shards.keys() - seen.get(key, positions.keys())
+        for name in fresh:
+            del positions[name]
+        for name in sorted(fresh):
             parents = [shards[name].get(kind) for kind in ("parent_shard_id", "adjacent_parent_shard_id")]
             if all(is_read(parent, shards, positions) for parent in parents):
                 positions[name] = 0
                 processed = True
-            else:
-                del positions[name]
     return processed
 
 

@@ -10,27 +10,27 @@ from stack import WRITE_KEY, ask, call, check_equal, until
 DYNAMODB = [
     # For longer than the SDK has patience for.
     {"call": "dynamodb:BatchGetItem", "by": "Ingest", "fault": "throttled", "after": 5, "run": 3, "every": 1000, "times": 3},
-    {"call": "dynamodb:BatchGetItem", "fault": "throttled", "every": 60},
-    {"call": "dynamodb:Query", "fault": "throttled", "every": 5},
-    {"call": "dynamodb:Query", "by": "Commit", "fault": "broken", "every": 7},
+    {"call": "dynamodb:BatchGetItem", "fault": "throttled", "every": 60, "times": 4},
+    {"call": "dynamodb:Query", "fault": "throttled", "every": 5, "times": 5},
+    {"call": "dynamodb:Query", "by": "Commit", "fault": "broken", "every": 7, "times": 3},
     {"call": "dynamodb:UpdateItem", "fault": "throttled", "every": 9},
     {"call": "dynamodb:UpdateItem", "fault": "conflict", "after": 2, "every": 31},
     # It happened, and nobody was told: of a batch's beginning, of a profile.
     {"call": "dynamodb:UpdateItem", "where": "checkpoints", "fault": "lost", "after": 1, "every": 3, "times": 2},
     {"call": "dynamodb:UpdateItem", "where": "member", "fault": "lost", "after": 20, "every": 90, "times": 2},
     {"call": "dynamodb:TransactWriteItems", "fault": "conflict", "every": 4},
-    {"call": "dynamodb:TransactWriteItems", "fault": "throttled", "after": 1, "every": 9},
+    {"call": "dynamodb:TransactWriteItems", "fault": "throttled", "after": 1, "every": 9, "times": 4},
     # Of claims, of a batch's end, of a plan.
     {"call": "dynamodb:TransactWriteItems", "where": '"id/', "fault": "lost", "after": 3, "every": 20, "times": 2},
     {"call": "dynamodb:TransactWriteItems", "where": "checkpoints.*outbox/", "fault": "lost", "after": 1, "every": 3, "times": 2},
     {"call": "dynamodb:TransactWriteItems", "where": "plan/", "fault": "lost", "after": 1, "every": 6, "times": 2},
 ]
 LAKE = [
-    {"call": "s3:PUT", "where": "/date=", "fault": "slow down", "every": 4},
-    {"call": "s3:PUT", "where": "/date=", "fault": "broken", "after": 1, "every": 7},
+    {"call": "s3:PUT", "where": "/date=", "fault": "slow down", "every": 4, "times": 8},
+    {"call": "s3:PUT", "where": "/date=", "fault": "broken", "after": 1, "every": 7, "times": 5},
     {"call": "s3:PUT", "where": "/date=", "fault": "lost", "after": 2, "every": 9, "times": 2},
-    {"call": "s3:GET", "fault": "slow down", "every": 9},
-    {"call": "s3:HEAD", "fault": "broken", "every": 11},
+    {"call": "s3:GET", "fault": "slow down", "every": 9, "times": 6},
+    {"call": "s3:HEAD", "fault": "broken", "every": 11, "times": 6},
     {"call": "s3:PUT", "where": "_delta_log/.*json", "fault": "precondition failed", "every": 6, "times": 4},
     {"call": "s3:PUT", "where": "_delta_log/.*json", "fault": "conditional conflict", "after": 1, "every": 6, "times": 4},
     {"call": "s3:PUT", "where": "_delta_log/.*json", "fault": "lost", "after": 2, "every": 6, "times": 4},
@@ -109,7 +109,7 @@ flags = [*(["bad"] * len(poison)), *flags]
 lines, people = [*poison, *lines], [*map(str, range(len(poison))), *people]
 here = stack.tables_here(lines)
 
-usual = take_at_a_time(120)
+usual = take_at_a_time(200)
 strike([*KILLS, *DYNAMODB, *LAKE, *COLLECT])
 # A call that is repeated brings what is refused twice, and what has no message id.
 by_http = 400
