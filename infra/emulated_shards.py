@@ -61,9 +61,17 @@ def shard_and_its_end(name, shard):
 
 
 def poll_parents_first():
-    """ministack begins a shard that it had not seen where it ends. It does not read it in the round that it first sees it in."""
     seen = {mapping: set(positions) for mapping, positions in lambda_svc._kinesis_positions._data.items()}
-    processed = poll()
+    try:
+        processed = poll()
+    finally:
+        has_begun = begin_children(seen)
+    return processed or has_begun
+
+
+def begin_children(seen):
+    """ministack begins a shard that it had not seen where it ends. It does not read it in the round that it first sees it in."""
+    has_begun = False
     for account, region, mapping in lambda_svc._iter_all_esms():
         key = (account, region, mapping["UUID"])
         positions = lambda_svc._kinesis_positions._data.get(key, {})
@@ -75,8 +83,8 @@ def poll_parents_first():
             parents = [shards[name].get(kind) for kind in ("parent_shard_id", "adjacent_parent_shard_id")]
             if all(is_read(parent, shards, positions) for parent in parents):
                 positions[name] = 0
-                processed = True
-    return processed
+                has_begun = True
+    return has_begun
 
 
 def shards_of(arn):
