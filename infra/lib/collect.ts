@@ -29,7 +29,7 @@ export interface CollectProps {
 export class Collect extends Construct implements Stretch {
   readonly function: RustFunction
 
-  /** Grants exactly: put records into the stream and see its shards; read the secrets. */
+  /** Grants exactly: put records into the stream; read the secrets. */
   constructor(scope: Construct, id: string, props: CollectProps) {
     super(scope, id)
     const { settings, functions, front, stream, secrets } = props

@@ -9,9 +9,9 @@ import type { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
 import type { Stretch } from './stretch.ts'
 
-const READ = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query']
-/** A transaction has no action of its own: it needs those of its parts. */
-const WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem']
+const READ = ['dynamodb:BatchGetItem', 'dynamodb:Query']
+/** A transaction has no action of its own: it needs those of its parts. A put is an update, which counts the version. */
+const WRITE = ['dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem']
 
 export class State extends Construct implements Stretch {
   readonly table: Table

@@ -58,7 +58,7 @@ export class Stream extends Construct implements Stretch {
   }
 
   grantWrite(writer: RustFunction): void {
-    writer.may(['kinesis:PutRecords', 'kinesis:ListShards', 'kinesis:DescribeStreamSummary'], this.arn)
+    writer.may(['kinesis:PutRecords'], this.arn)
     if (this.key !== undefined) writer.may(['kms:GenerateDataKey'], this.key.keyArn)
   }
 

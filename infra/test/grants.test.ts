@@ -3,16 +3,11 @@ import { test } from 'node:test'
 
 import { templateOf } from './synthesized.ts'
 
-const READ_STATE = ['dynamodb:BatchGetItem State', 'dynamodb:GetItem State', 'dynamodb:Query State']
-const WRITE_STATE = [
-  'dynamodb:ConditionCheckItem State',
-  'dynamodb:DeleteItem State',
-  'dynamodb:PutItem State',
-  'dynamodb:UpdateItem State',
-]
+const READ_STATE = ['dynamodb:BatchGetItem State', 'dynamodb:Query State']
+const WRITE_STATE = ['dynamodb:ConditionCheckItem State', 'dynamodb:DeleteItem State', 'dynamodb:UpdateItem State']
 const LAND = ['s3:AbortMultipartUpload Lake/*', 's3:PutObject Lake/*']
 const READ_WRITE_LAKE = [...LAND, 's3:GetObject Lake/*', 's3:ListBucket Lake']
-const PUT_RECORDS = ['kinesis:DescribeStreamSummary Stream', 'kinesis:ListShards Stream', 'kinesis:PutRecords Stream']
+const PUT_RECORDS = ['kinesis:PutRecords Stream']
 const CONSUME_STREAM = [
   'kinesis:DescribeStream Stream',
   'kinesis:DescribeStreamSummary Stream',

@@ -9,7 +9,11 @@ pub struct Deadline(SystemTime);
 
 impl Deadline {
     pub fn of(context: &Context) -> Self {
-        Self(context.deadline())
+        Self::at(context.deadline())
+    }
+
+    pub fn at(moment: SystemTime) -> Self {
+        Self(moment)
     }
 
     /// Nothing once it has passed.

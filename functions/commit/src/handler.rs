@@ -1,5 +1,8 @@
 //! Commits what is waiting, as far as time allows.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use adapter_delta::DeltaLake;
@@ -7,23 +10,25 @@ use adapter_dynamodb::DynamoState;
 use adapter_machine::Machine;
 use cdp_app::{CommitError, Committed, Committer};
 use cdp_lambda::{Deadline, StartError, Surroundings};
-use cdp_ports::{Clock, TableName};
+use cdp_ports::{Clock, Lake, State, TableName};
 
 use crate::woken::Woken;
 
 /// A commit is begun only while so much time is left; the clock wakes whoever goes on.
 const MARGIN: Duration = Duration::from_secs(10);
 
-pub struct Handler {
-    state: DynamoState,
-    lake: DeltaLake,
+pub struct Handler<S, L> {
+    state: S,
+    lake: L,
 }
 
-impl Handler {
+impl Handler<DynamoState, DeltaLake> {
     pub fn assemble(surroundings: &Surroundings) -> Result<Self, StartError> {
         Ok(Self { state: surroundings.state()?, lake: surroundings.lake()? })
     }
+}
 
+impl<S: State, L: Lake> Handler<S, L> {
     /// A fault of one table keeps no other from its commit.
     pub async fn handle(&self, woken: &Woken, deadline: Deadline) -> Result<(), CommitError> {
         let mut outcome = Ok(());

@@ -1,5 +1,8 @@
 //! commit: the outbox, to the Delta logs. Woken by what appears in the outbox, and by the clock in case that got lost.
 
+// The future of a commit is as deep as the road is long.
+#![recursion_limit = "256"]
+
 mod handler;
 mod woken;
 

@@ -1,5 +1,8 @@
 //! A batch's way through ingest, as far as time allows.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -11,6 +14,7 @@ use aws_lambda_events::streams::KinesisEventResponse;
 use cdp_app::{BatchReport, Ingest, IngestError, PartitionIngest};
 use cdp_event::{PartitionId, Sequence};
 use cdp_lambda::{Deadline, StartError, Surroundings};
+use cdp_ports::{Chance, Clock, Landing, State};
 use tokio::sync::Mutex;
 
 use crate::batch::{Batch, NotARecord, batches};
@@ -20,24 +24,27 @@ const AT_A_TIME: usize = 2_500;
 /// The next ones are begun only while so much more time is left than the slowest of before took.
 const MARGIN: Duration = Duration::from_secs(3);
 
-type Worker = PartitionIngest<'static, DynamoState, DeltaLanding, Machine>;
-
-pub struct Handler {
-    ingest: &'static Ingest<DynamoState, DeltaLanding, Machine>,
+pub struct Handler<S: 'static, L: 'static, C: 'static> {
+    ingest: &'static Ingest<S, L, C>,
     /// The source of records that name no other: the stream.
     source: String,
     /// What is known of shards that came before; a worker that failed is forgotten, and opened again.
-    workers: Mutex<HashMap<PartitionId, Worker>>,
+    workers: Mutex<HashMap<PartitionId, PartitionIngest<'static, S, L, C>>>,
 }
 
-impl Handler {
+impl Handler<DynamoState, DeltaLanding, Machine> {
     pub fn assemble(surroundings: &Surroundings) -> Result<Self, StartError> {
         let settings = surroundings.settings()?;
         let rules = settings.identity.rules()?;
         let (state, lake) = (surroundings.state()?, surroundings.landing()?);
+        Ok(Self::of(Ingest { state, lake, clock: Machine, rules }, settings.stream.name))
+    }
+}
+
+impl<S: State, L: Landing, C: Clock + Chance> Handler<S, L, C> {
+    fn of(ingest: Ingest<S, L, C>, source: String) -> Self {
         // Workers borrow it, and live as long as the process.
-        let ingest = Box::leak(Box::new(Ingest { state, lake, clock: Machine, rules }));
-        Ok(Self { ingest, source: settings.stream.name, workers: Mutex::default() })
+        Self { ingest: Box::leak(Box::new(ingest)), source, workers: Mutex::default() }
     }
 
     /// Never an error, and never an empty answer for what was not done: a shard goes on from the first record that is named.

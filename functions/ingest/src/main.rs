@@ -1,5 +1,8 @@
 //! ingest: batches of the stream, into profiles and files. The use case is `cdp-app`'s; see the README beside this folder.
 
+// The future of a batch is as deep as the road is long.
+#![recursion_limit = "256"]
+
 mod batch;
 mod handler;
 

@@ -1,5 +1,8 @@
 //! One round of upkeep, as far as time allows. What is left is found again in the next.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use adapter_delta::DeltaLake;
@@ -9,20 +12,20 @@ use adapter_machine::Machine;
 use cdp_app::{Upkeep, retire};
 use cdp_deployment::RetentionSettings;
 use cdp_lambda::{Deadline, StartError, Surroundings};
-use cdp_ports::{Clock, Stream, TableName};
+use cdp_ports::{Clock, Lake, State, Stream, TableName};
 use lambda_runtime::Error;
 
 /// A rewrite of the largest files takes about as long.
 const MARGIN: Duration = Duration::from_secs(90);
 
-pub struct Handler {
-    state: DynamoState,
-    lake: DeltaLake,
-    stream: KinesisStream,
+pub struct Handler<S, L, R> {
+    state: S,
+    lake: L,
+    stream: R,
     retention: RetentionSettings,
 }
 
-impl Handler {
+impl Handler<DynamoState, DeltaLake, KinesisStream> {
     pub fn assemble(surroundings: &Surroundings) -> Result<Self, StartError> {
         Ok(Self {
             state: surroundings.state()?,
@@ -31,7 +34,9 @@ impl Handler {
             retention: surroundings.settings()?.retention,
         })
     }
+}
 
+impl<S: State, L: Lake, R: Stream> Handler<S, L, R> {
     /// A fault of one part keeps no other from its round.
     pub async fn handle(&self, deadline: Deadline) -> Result<(), Error> {
         let mut outcome = Ok(());

@@ -1,5 +1,8 @@
 //! maintain: small files become large ones, what nothing names is deleted, and shards that are gone are closed.
 
+// The future of a round is as deep as the road is long.
+#![recursion_limit = "256"]
+
 mod handler;
 
 use cdp_lambda::{Deadline, Surroundings, Vars, telemetry};

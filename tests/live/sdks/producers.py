@@ -13,6 +13,7 @@ from botocore.config import Config
 
 URL = os.environ["CDP_URL"].rstrip("/")
 WRITE_KEY = os.environ["CDP_WRITE_KEY"]
+KINESIS_URL = os.environ.get("CDP_KINESIS_URL", URL)
 STREAM = os.environ.get("CDP_STREAM", "events")
 RUN = os.environ.get("CDP_RUN") or format(int(time.time() * 1000), "x")
 CALLS = json.loads(Path(__file__).with_name("story.json").read_text())
@@ -50,7 +51,7 @@ def python_sdk(sdk, gzip):
 def kinesis():
     return boto3.client(
         "kinesis",
-        endpoint_url=URL,
+        endpoint_url=KINESIS_URL,
         region_name="us-east-1",
         aws_access_key_id=os.environ.get("CDP_ACCESS_KEY_ID", "local"),
         aws_secret_access_key=os.environ.get("CDP_SECRET_ACCESS_KEY", "local"),
