@@ -6,6 +6,7 @@
 mod clock;
 mod fault;
 mod lake;
+mod queue;
 mod state;
 mod stream;
 
@@ -14,5 +15,6 @@ pub mod conformance;
 pub use clock::{Chance, Clock};
 pub use fault::{FaultKind, PortError, PortResult};
 pub use lake::{Batches, Compaction, DataFile, Lake, TableName};
+pub use queue::Queue;
 pub use state::{Condition, Item, Key, MAX_TRANSACTION_ITEMS, State, Transaction, Version, Write};
 pub use stream::{NewRecord, Stream};
