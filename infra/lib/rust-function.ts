@@ -5,7 +5,7 @@
 import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
 import { GraphWidget, Stats } from 'aws-cdk-lib/aws-cloudwatch'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Code, Function, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
+import { Code, Function, RecursiveLoop, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 
@@ -23,6 +23,8 @@ export interface RustFunctionProps {
   readonly environment: Record<string, string>
   /** Failed calls in 5 minutes that are worth a look. */
   readonly errorsToAlarm: number
+  /** It puts what it leaves into the queue that wakes it. Lambda takes that for a mistake, and stops it the sixteenth time. */
+  readonly sendsToItself?: boolean
 }
 
 export class RustFunction extends Construct {
@@ -58,6 +60,7 @@ export class RustFunction extends Construct {
       role: this.role,
       logGroup: this.logGroup,
       tracing: Tracing.ACTIVE,
+      ...(props.sendsToItself === true && { recursiveLoop: RecursiveLoop.ALLOW }),
     })
     Validations.of(this.role).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',
