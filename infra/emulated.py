@@ -1,11 +1,12 @@
 """ministack, with the two things of AWS that the road can't do without. A batch of a stream that failed in part is repeated from
 the first record that failed (`ReportBatchItemFailures`). And sequence numbers are of 56 digits without leading zeros: they
-are compared as text in there, and who keeps them as numbers sends them back without zeros. And SFTP: see emulated_sftp.py.
+are compared as text in there, and who keeps them as numbers sends them back without zeros. And what dropped files
+need: see emulated_drops.py.
 
 For the pinned version (tests/live/aws/requirements.txt): it holds on to names inside.
 """
 
-import emulated_sftp  # noqa: F401 - it changes what is there
+import emulated_drops  # noqa: F401 - it changes what is there
 from ministack.app import main
 from ministack.services import kinesis, lambda_svc
 

@@ -1,11 +1,31 @@
-"""SFTP as Transfer Family does it, where ministack does otherwise: a stack may have a server and users, and what comes by SFTP is
-put into the bucket as everybody's objects are, with a version and a notification.
+"""What dropped files need of AWS, and ministack does otherwise:
+- A range of an object's version is that range, not the whole.
+- A stack may have a server of Transfer Family, and users. What comes by SFTP is put into the bucket as everybody's objects are,
+  with a version and a notification.
 """
 
 import asyncio
 
 from ministack.services import s3, transfer
 from ministack.services.cloudformation import provisioners
+
+get = s3._get_object
+
+
+def get_in_range(bucket, key, headers, query=None):
+    asked = headers.get("range") if s3._qp(query or {}, "versionId", "") else None
+    if not asked:
+        return get(bucket, key, headers, query)
+    # The whole object's checksum is none of a part.
+    status, answer, body = get(bucket, key, {**headers, "x-amz-checksum-mode": ""}, query)
+    if status != 200:
+        return status, answer, body
+    wanted = s3._parse_range(asked, len(body))
+    if wanted is None:
+        return s3._error("InvalidRange", "The requested range is not satisfiable", 416, f"/{bucket}/{key}")
+    start, end = wanted
+    part = body[start : end + 1]
+    return 206, {**answer, "Content-Length": str(len(part)), "Content-Range": f"bytes {start}-{end}/{len(body)}"}, part
 
 
 def create_server(_logical_id, props, _stack):
@@ -70,4 +90,5 @@ provisioners._RESOURCE_HANDLERS["AWS::Transfer::User"] = {
     "update": update_user,
     "delete": delete_user,
 }
+s3._get_object = get_in_range
 transfer._sftp_s3_put_object = put_as_others_do
