@@ -119,19 +119,19 @@ mod tests {
     use super::memory::{Fate, Memory};
     use super::*;
 
-    /// Each case: what becomes of the requests; which ranges are asked for, and the fault in the end.
+    /// Each case: what becomes of the requests; from where the range is asked for, and the fault in the end.
     #[tokio::test(start_paused = true)]
     async fn a_range_is_gone_on_with_where_it_broke() {
         use Fate::{Answered, BreaksAfter, Fails};
         use FaultKind::{Broken, Busy, Stale};
-        for (fates, asked, fault) in [
-            (vec![Answered], vec![10..90], None),
-            (vec![BreaksAfter(30), Answered], vec![10..90, 40..90], None),
-            (vec![BreaksAfter(30), BreaksAfter(0), BreaksAfter(1)], vec![10..90, 40..90, 40..90, 41..90], None),
-            (vec![Fails(Busy); 4], vec![10..90; 5], None),
-            (vec![Fails(Busy); 5], vec![10..90; 5], Some(Busy)),
-            (vec![BreaksAfter(30), Fails(Stale)], vec![10..90, 40..90], Some(Stale)),
-            (vec![Fails(Broken)], vec![10..90], Some(Broken)),
+        for (fates, asked_from, fault) in [
+            (vec![Answered], vec![10], None),
+            (vec![BreaksAfter(30), Answered], vec![10, 40], None),
+            (vec![BreaksAfter(30), BreaksAfter(0), BreaksAfter(1)], vec![10, 40, 40, 41], None),
+            (vec![Fails(Busy); 4], vec![10; 5], None),
+            (vec![Fails(Busy); 5], vec![10; 5], Some(Busy)),
+            (vec![BreaksAfter(30), Fails(Stale)], vec![10, 40], Some(Stale)),
+            (vec![Fails(Broken)], vec![10], Some(Broken)),
         ] {
             let memory = Memory::new((0..100).collect(), fates.clone());
             let outcome = fetch(&memory, 10..90).await;
@@ -139,6 +139,7 @@ mod tests {
             if let Ok(bytes) = outcome {
                 assert_eq!(bytes, memory.bytes[10..90], "{fates:?}");
             }
+            let asked: Vec<_> = asked_from.into_iter().map(|from| from..90).collect();
             assert_eq!(*memory.asked.lock().expect("no test panics here"), asked, "{fates:?}");
         }
     }

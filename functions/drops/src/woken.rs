@@ -55,17 +55,16 @@ struct Object {
 impl Message {
     /// The objects that were created.
     pub fn addresses(&self) -> Result<Vec<Address>, NotANotification> {
-        let not = |why: String| NotANotification(why);
         let Notification { records, event } =
-            serde_json::from_str(&self.body).map_err(|error| not(error.to_string()))?;
+            serde_json::from_str(&self.body).map_err(|error| NotANotification(error.to_string()))?;
         match (records, event.as_deref()) {
             (Some(records), _) => {
                 let created = records.into_iter().filter(|record| record.event.starts_with("ObjectCreated:"));
-                created.map(|record| record.s3.address().map_err(not)).collect()
+                created.map(|record| record.s3.address().map_err(NotANotification)).collect()
             }
             // S3 tries whether it may send, when it is told to.
             (None, Some("s3:TestEvent")) => Ok(vec![]),
-            (None, _) => Err(not("it has no Records".to_owned())),
+            (None, _) => Err(NotANotification("it has no Records".to_owned())),
         }
     }
 }
