@@ -2,13 +2,17 @@ import { App, CliCredentialsStackSynthesizer } from 'aws-cdk-lib'
 
 import { Road } from './lib/road.ts'
 import { readSettings } from './lib/settings.ts'
+import { readDropSources } from './lib/sources.ts'
 
 const app = new App()
 const settings = readSettings(app.node)
 
+const functions: string = app.node.tryGetContext('functions') ?? `${import.meta.dirname}/.build`
+
 new Road(app, `cdp-${settings.stage}`, {
   settings,
-  functions: app.node.tryGetContext('functions') ?? `${import.meta.dirname}/.build`,
+  functions,
+  dropSources: readDropSources(`${functions}/drops/cdp.toml`),
   // The emulator has no TLS here, so the roles of `cdk bootstrap` can't reach their own bucket, which insists on it.
   ...(settings.emulator && { synthesizer: new CliCredentialsStackSynthesizer() }),
   // Of the shell's profile. Without one the stack fits any account and region.

@@ -3,8 +3,8 @@ the first record that failed (`ReportBatchItemFailures`). Sequence numbers are o
 are compared as text in there, and who keeps them as numbers sends them back without zeros. And Athena reads a Delta table as its
 log has it, and the catalog's views.
 
-What else is as on AWS is beside this file: the shards of a split (emulated_shards.py), the HTTP API (emulated_api.py). And
-faults, on demand (emulated_faults.py).
+What else is as on AWS is beside this file: the shards of a split (emulated_shards.py), the HTTP API (emulated_api.py),
+dropped files (emulated_drops.py). And faults, on demand (emulated_faults.py).
 
 For the pinned version (tests/live/aws/requirements.txt): it holds on to names inside.
 """
@@ -15,6 +15,7 @@ import os
 import urllib.parse
 
 import emulated_api  # noqa: F401 - these change what is there
+import emulated_drops  # noqa: F401
 import emulated_faults  # noqa: F401
 import emulated_shards  # noqa: F401
 from ministack.app import main

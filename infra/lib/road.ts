@@ -8,6 +8,7 @@ import type { Construct } from 'constructs'
 
 import { Collect } from './collect.ts'
 import { Commit } from './commit.ts'
+import { Drops } from './drops.ts'
 import { Front } from './front.ts'
 import { Ingest } from './ingest.ts'
 import { Lake } from './lake.ts'
@@ -16,6 +17,8 @@ import { Profiles } from './profiles.ts'
 import { Replay } from './replay.ts'
 import { Secrets } from './secrets.ts'
 import type { Settings } from './settings.ts'
+import { Sftp } from './sftp.ts'
+import type { DropSource } from './sources.ts'
 import { State } from './state.ts'
 import { Stream } from './stream.ts'
 import { Watch } from './watch.ts'
@@ -24,6 +27,8 @@ export interface RoadProps extends StackProps {
   readonly settings: Settings
   /** A folder for each function, as `infra/package` lays them out. */
   readonly functions: string
+  /** Of the deployment's `cdp.toml`. */
+  readonly dropSources: readonly DropSource[]
 }
 
 export class Road extends Stack {
@@ -47,6 +52,7 @@ export class Road extends Stack {
 
     const collect = new Collect(this, 'Collect', { ...code, front, stream, secrets })
     const ingest = new Ingest(this, 'Ingest', { ...code, stream, state, lake })
+    const drops = new Drops(this, 'Drops', { ...code, state, lake })
     const commit = new Commit(this, 'Commit', { ...code, state, lake })
     const maintain = new Maintain(this, 'Maintain', { ...code, stream, state, lake })
     const replay = new Replay(this, 'Replay', { ...code, stream, state, lake })
@@ -54,17 +60,25 @@ export class Road extends Stack {
 
     new Watch(this, 'Watch', {
       settings,
-      stretches: [front, collect, stream, ingest, state, commit, maintain, replay, profiles],
+      stretches: [front, collect, stream, ingest, drops, state, commit, maintain, replay, profiles],
     })
 
     const output = (name: string, value: string, description: string) => new CfnOutput(this, name, { value, description })
     output('ApiUrl', front.api.apiEndpoint, 'Where SDKs send to, and where profiles are asked for')
     output('StreamName', stream.stream.streamName, 'Where Kinesis producers put records')
+    output('DropBucket', drops.bucket.bucketName, 'Where files are put, as SOURCE/NAME')
+    output('DropQueue', drops.queue.queueUrl, 'Files that wait to be taken in')
     output('ReplayQueue', replay.queue.queueUrl, 'Where jobs of replays are sent to')
     output('LakeBucket', lake.bucket.bucketName, 'The tables, as Delta Lake')
     output('StateTable', state.table.tableName, 'Profiles, claims, checkpoints and the outbox')
     output('SecretArn', secrets.arn, 'The text of secrets.toml')
     output('Workgroup', lake.workgroup.name, 'What Athena queries run in')
     output('Database', lake.database.ref, 'The tables for Athena')
+
+    const sources = props.dropSources.filter(({ sftpKeys }) => sftpKeys.length > 0)
+    if (sources.length > 0) {
+      const sftp = new Sftp(this, 'Sftp', { settings, drops, sources })
+      output('SftpEndpoint', sftp.endpoint, 'Where partners send files by SFTP')
+    }
   }
 }

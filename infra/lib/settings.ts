@@ -13,6 +13,7 @@ export interface Settings {
   readonly architecture: Architecture
   readonly stream: StreamSettings
   readonly front: FrontSettings
+  readonly drops: DropBucketSettings
   readonly logs: RetentionDays
   /** What one query may read. */
   readonly scanLimitGib: number
@@ -40,11 +41,19 @@ export interface FrontSettings {
   readonly burst: number
 }
 
+export interface DropBucketSettings {
+  /** How long a dropped file stays; `undefined`: until somebody removes it. */
+  readonly days?: Duration
+  /** `undefined`: the key that AWS manages for S3. */
+  readonly keyArn?: string
+}
+
 export function readSettings(context: Node): Settings {
   const text = (name: string) => context.tryGetContext(name)?.toString() as string | undefined
   const stage = oneOf('stage', text('stage') ?? 'dev', ['dev', 'prod'])
   const isProd = stage === 'prod'
   const shards = text('shards')
+  const dropDays = text('dropDays')
 
   const emulator = oneOf('emulator', text('emulator') ?? 'false', ['true', 'false']) === 'true'
 
@@ -59,6 +68,10 @@ export function readSettings(context: Node): Settings {
     front: {
       requestsPerSecond: whole('requestsPerSecond', text('requestsPerSecond') ?? (isProd ? '5000' : '100')),
       burst: whole('burst', text('burst') ?? (isProd ? '5000' : '200')),
+    },
+    drops: {
+      days: dropDays === undefined ? undefined : Duration.days(whole('dropDays', dropDays)),
+      keyArn: text('dropKeyArn'),
     },
     logs: isProd ? RetentionDays.THREE_MONTHS : RetentionDays.ONE_WEEK,
     scanLimitGib: whole('scanLimitGib', text('scanLimitGib') ?? (isProd ? '1000' : '10')),

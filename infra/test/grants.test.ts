@@ -26,6 +26,20 @@ const READ_SECRETS = ['secretsmanager:GetSecretValue Secrets']
 const GRANTS = {
   Collect: [...PUT_RECORDS, ...READ_SECRETS],
   Ingest: [...CONSUME_STREAM, ...READ_STATE, ...WRITE_STATE, ...LAND, 'sqs:SendMessage DeadLetters'],
+  Drops: [
+    ...READ_STATE,
+    ...WRITE_STATE,
+    ...LAND,
+    's3:ListBucket Drops',
+    's3:GetObject Drops/*',
+    's3:GetObjectVersion Drops/*',
+    's3:PutObject Drops/.reports/*',
+    's3:PutObject Drops/*/.reports/*',
+    'sqs:DeleteMessage DropsQueue',
+    'sqs:GetQueueAttributes DropsQueue',
+    'sqs:ReceiveMessage DropsQueue',
+    'sqs:SendMessage DropsQueue',
+  ],
   Commit: [...CONSUME_STATE, ...READ_STATE, ...WRITE_STATE, ...READ_WRITE_LAKE],
   Maintain: ['kinesis:ListShards Stream', ...READ_STATE, ...WRITE_STATE, ...READ_WRITE_LAKE, 's3:DeleteObject Lake/*'],
   Replay: [
@@ -92,6 +106,7 @@ function short(resource: any): string {
   if (resource['Fn::Join'] !== undefined) return resource['Fn::Join'][1].map(short).join('')
   const [id, attribute] = resource['Fn::GetAtt']
   const suffix = attribute === 'StreamArn' ? '/stream' : ''
-  const stretch = /^(Stream|State|Lake|Secrets|(?:Ingest|Replay)DeadLetters|ReplayJobs|[A-Z][a-z]+Function)/.exec(id)![1]!
+  const stretch =
+    /^(DropsQueue|Drops(?=Bucket)|Stream|State|Lake|Secrets|(?:Ingest|Replay)DeadLetters|ReplayJobs|[A-Z][a-z]+Function)/.exec(id)![1]!
   return stretch.replace(/^(Ingest|Replay)Dead/, 'Dead').replace(/Function$/, 'Logs') + suffix
 }

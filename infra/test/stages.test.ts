@@ -25,6 +25,26 @@ test('what holds data outlives a prod stack, and a dev stack takes it along', ()
   templateOf('prod').hasResourceProperties('AWS::DynamoDB::Table', { DeletionProtectionEnabled: true })
 })
 
+test('dropped files stay unless the context lets them go, and what was replaced goes', () => {
+  const rulesOf = (context: Record<string, string>) => {
+    const buckets = Object.entries(templateOf('prod', context).findResources('AWS::S3::Bucket'))
+    return buckets.find(([id]) => id.startsWith('Drops'))![1].Properties.LifecycleConfiguration.Rules
+  }
+  const [always, ...others] = rulesOf({})
+  assert.equal(always.NoncurrentVersionExpiration.NoncurrentDays, 30)
+  assert.deepEqual([always.ExpirationInDays, others], [undefined, []])
+  assert.equal(rulesOf({ dropDays: '90' })[1].ExpirationInDays, 90)
+})
+
+test('a customer\'s key encrypts dropped files, and drops may use it', () => {
+  const keyArn = 'arn:aws:kms:eu-west-1:111122223333:key/two'
+  const template = templateOf('prod', { dropKeyArn: keyArn })
+  template.hasResourceProperties('AWS::S3::Bucket', {
+    BucketEncryption: { ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: keyArn } }] },
+  })
+  assert.equal(JSON.stringify(template.findResources('AWS::IAM::Policy')).match(/"kms:Decrypt"/g)?.length, 1)
+})
+
 test('a stream has the shards of the context; prod has it on demand without any', () => {
   templateOf('prod').hasResourceProperties('AWS::Kinesis::Stream', { StreamModeDetails: { StreamMode: 'ON_DEMAND' } })
   templateOf('dev').hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 1 })
@@ -46,11 +66,20 @@ test('the emulator is spared what it refuses, and nothing else', () => {
   const left = new Set(names({ emulator: 'true' }))
   assert.deepEqual([...left].filter((name) => !all.has(name)), [])
   const spared = [...all].filter((name) => !left.has(name)).map((name) => name.replace(/[0-9A-F]{8}$/, ''))
-  assert.deepEqual(spared.sort(), ['IngestDeadLettersQueuePolicy', 'LakeAnswersPolicy', 'LakeTablesPolicy', 'ReplayDeadLettersQueuePolicy', 'ReplayJobsPolicy', 'WatchAlarmsPolicy'])
+  assert.deepEqual(spared.sort(), [
+    'DropsBucketPolicy',
+    'DropsDeadLettersQueuePolicy',
+    'IngestDeadLettersQueuePolicy',
+    'LakeAnswersPolicy',
+    'LakeTablesPolicy',
+    'ReplayDeadLettersQueuePolicy',
+    'ReplayJobsPolicy',
+    'WatchAlarmsPolicy',
+  ])
 })
 
 test('a wrong context is refused by its name', () => {
-  for (const [name, value] of [['stage', 'test'], ['shards', '0'], ['shards', 'many'], ['architecture', 'mips'], ['emulator', 'yes']]) {
+  for (const [name, value] of [['stage', 'test'], ['shards', '0'], ['shards', 'many'], ['dropDays', '0'], ['architecture', 'mips'], ['emulator', 'yes']]) {
     assert.throws(() => templateOf('dev', { [name!]: value! }), new RegExp(`context ${name}: .* not '${value}'`))
   }
 })

@@ -8,6 +8,7 @@ import { Template } from 'aws-cdk-lib/assertions'
 
 import { Road } from '../lib/road.ts'
 import { readSettings, type Stage } from '../lib/settings.ts'
+import type { DropSource } from '../lib/sources.ts'
 
 export type Context = Record<string, string>
 
@@ -17,18 +18,18 @@ export function appOf(context: Context): App {
   return new App({ context: { ...FLAGS, architecture: 'arm64', ...context }, analyticsReporting: false })
 }
 
-export function roadOf(app: App): Road {
+export function roadOf(app: App, dropSources: DropSource[] = []): Road {
   const settings = readSettings(app.node)
-  return new Road(app, `cdp-${settings.stage}`, { settings, functions: emptyFunctions() })
+  return new Road(app, `cdp-${settings.stage}`, { settings, functions: emptyFunctions(), dropSources })
 }
 
-export function templateOf(stage: Stage, context: Context = {}): Template {
-  return Template.fromStack(roadOf(appOf({ stage, ...context })))
+export function templateOf(stage: Stage, context: Context = {}, dropSources: DropSource[] = []): Template {
+  return Template.fromStack(roadOf(appOf({ stage, ...context }), dropSources))
 }
 
 function emptyFunctions(): string {
   const folder = mkdtempSync(join(tmpdir(), 'cdp-functions-'))
-  for (const name of ['collect', 'ingest', 'commit', 'maintain', 'replay', 'profiles']) {
+  for (const name of ['collect', 'ingest', 'drops', 'commit', 'maintain', 'replay', 'profiles']) {
     mkdirSync(join(folder, name))
     writeFileSync(join(folder, name, 'bootstrap'), name)
   }

@@ -22,6 +22,27 @@ test('ingest takes a shard in order, whole batches, for as long as the stream ke
   })
 })
 
+test('a file that was put wakes drops, one at a time, and comes again after its worker', () => {
+  template.hasResourceProperties('AWS::S3::Bucket', {
+    NotificationConfiguration: {
+      QueueConfigurations: [{ Event: 's3:ObjectCreated:*', Queue: { 'Fn::GetAtt': [Match.stringLikeRegexp('^DropsQueue'), 'Arn'] } }],
+    },
+  })
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+    EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^DropsQueue'), 'Arn'] },
+    BatchSize: 1,
+    ScalingConfig: { MaximumConcurrency: 10 },
+  })
+  template.hasResourceProperties('AWS::SQS::Queue', {
+    VisibilityTimeout: 16 * 60,
+    RedrivePolicy: {
+      deadLetterTargetArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^DropsDeadLetters'), 'Arn'] },
+      maxReceiveCount: 5,
+    },
+  })
+  template.hasResourceProperties('AWS::Lambda::Function', { Timeout: 15 * 60, RecursiveLoop: 'Allow' })
+})
+
 test('a new entry of the outbox wakes commit, and nothing else of State does', () => {
   template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
     EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^State'), 'StreamArn'] },
@@ -90,6 +111,7 @@ test('each function has the variables that it needs, and no other', () => {
   assert.deepEqual(variables, {
     Collect: 'CDP_SECRETS CDP_SECRETS_VERSION CDP_STREAM RUST_LOG',
     Ingest: 'CDP_LAKE CDP_STATE_TABLE RUST_LOG',
+    Drops: 'CDP_DROP_QUEUE CDP_LAKE CDP_STATE_TABLE RUST_LOG',
     Commit: 'CDP_LAKE CDP_STATE_TABLE RUST_LOG',
     Maintain: 'CDP_LAKE CDP_STATE_TABLE CDP_STREAM RUST_LOG',
     Replay: 'CDP_DEAD_LETTERS CDP_LAKE CDP_QUEUE CDP_STATE_TABLE CDP_STREAM RUST_LOG',

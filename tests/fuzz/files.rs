@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Seek, Write};
+use std::sync::Arc;
 use std::thread::LocalKey;
 
-use cdp_drops::{Batch, BatchLimits, Compression, DropSettings, Ending, Format, OpenError, Rows};
+use cdp_drops::{Batch, BatchLimits, Compression, DropSettings, Ending, FileContent, Format, OpenError, Rows};
 use cdp_event::{MAX_EVENT_BYTES, Reason, Rejection, validate};
 use serde_json::value::RawValue;
 
@@ -80,13 +81,12 @@ thread_local! {
     static FILE: File = tempfile::tempfile().expect("a file");
 }
 
-fn file_of(bytes: &[u8]) -> File {
+fn file_of(bytes: &[u8]) -> Arc<FileContent> {
     let file: &'static LocalKey<File> = &FILE;
     file.with(|file| {
         let mut file = file.try_clone().expect("a handle");
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(bytes)).expect("the disk is fine");
-        file.rewind().expect("the disk is fine");
-        file
+        Arc::new(FileContent::new(file).expect("the disk is fine"))
     })
 }
 

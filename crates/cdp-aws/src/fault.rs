@@ -44,7 +44,7 @@ fn kind_of<E: Faulty>(error: &SdkError<E, HttpResponse>) -> FaultKind {
 fn of_code(code: &str, status: u16) -> FaultKind {
     match code {
         "ConditionalCheckFailedException" | "PreconditionFailed" => FaultKind::Stale,
-        "ResourceNotFoundException" | "NoSuchKey" | "NoSuchBucket" => FaultKind::Missing,
+        "ResourceNotFoundException" | "NoSuchKey" | "NoSuchVersion" | "NoSuchBucket" => FaultKind::Missing,
         "ThrottlingException"
         | "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
@@ -66,7 +66,13 @@ fn of_code(code: &str, status: u16) -> FaultKind {
         | "InvalidSignatureException"
         | "MissingAuthenticationTokenException"
         | "KMSAccessDeniedException" => FaultKind::Broken,
-        _ => FaultKind::Refused,
+        // An answer to HEAD has no body, and so no code.
+        _ => match status {
+            403 => FaultKind::Broken,
+            404 => FaultKind::Missing,
+            412 => FaultKind::Stale,
+            _ => FaultKind::Refused,
+        },
     }
 }
 
@@ -85,6 +91,11 @@ mod tests {
             ("", 503, FaultKind::Busy),
             ("", 429, FaultKind::Busy),
             ("ResourceNotFoundException", 400, FaultKind::Missing),
+            ("NoSuchVersion", 404, FaultKind::Missing),
+            ("NotFound", 404, FaultKind::Missing),
+            ("PreconditionFailed", 412, FaultKind::Stale),
+            ("", 412, FaultKind::Stale),
+            ("", 403, FaultKind::Broken),
             ("AccessDeniedException", 400, FaultKind::Broken),
             ("ExpiredTokenException", 400, FaultKind::Broken),
             ("ValidationException", 400, FaultKind::Refused),

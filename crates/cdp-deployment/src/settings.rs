@@ -141,6 +141,14 @@ impl Settings {
         for (name, drops) in &self.drops {
             let at = |SettingsError { key, problem, remedy }| fault(format!("drops.{name}.{key}"), problem, remedy);
             drops.check().map_err(at)?;
+            if !drops.sftp_keys.is_empty() && !is_sftp_user(name) {
+                let problem = "the source is the SFTP user's name, and AWS takes no such name".to_owned();
+                return Err(fault(
+                    format!("drops.{name}.sftp_keys"),
+                    problem,
+                    "name it by 3 or more of a-z, 0-9, `_` and `-`, the first no `-`",
+                ));
+            }
         }
         for (name, webhook) in &self.webhooks {
             let at = |cdp_webhooks::SettingsError { key, problem, remedy }| {
@@ -191,6 +199,11 @@ impl Settings {
     }
 }
 
+/// Of what may be a source's name.
+fn is_sftp_user(name: &str) -> bool {
+    name.len() >= 3 && !name.starts_with('-')
+}
+
 pub(super) fn fault(key: impl Into<String>, problem: String, remedy: impl Into<String>) -> ConfigError {
     ConfigError::Setting { file: SETTINGS_FILE, key: key.into(), problem, remedy: remedy.into() }
 }
@@ -224,6 +237,11 @@ mod tests {
                 "[drops.partner]",
                 "[drops.partner]\nencoding = 'ebcdic'",
                 "cdp.toml: drops.partner.encoding: there is no encoding \"ebcdic\"; use a label",
+            ),
+            (
+                "[drops.partner]",
+                "[drops.us]\nsftp_keys = ['ssh-rsa AAAA']\n[drops.partner]",
+                "cdp.toml: drops.us.sftp_keys: the source is the SFTP user's name",
             ),
             (
                 "[identity]",

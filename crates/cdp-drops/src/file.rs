@@ -1,65 +1,126 @@
-//! One dropped file: open, named by its content, and watched for changes while it is read.
+//! A dropped file that lies in a folder of this machine.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use crate::content::{Content, Placed};
+use crate::dropped::{Dropped, REPORTS_FOLDER, Stamp};
+use crate::intake::IntakeError;
+use crate::report::FileReport;
 
-/// What tells a changed file from an unchanged one without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stamp {
-    pub bytes: u64,
-    pub modified_ns: i64,
-    /// When anything about the file changed last; no program can set it.
-    pub changed_ns: i64,
+pub struct LocalFile {
+    path: PathBuf,
+    name: String,
+    file: File,
+    content: Arc<FileContent>,
+    stamp: Stamp,
 }
 
-pub(crate) struct DropFile {
-    pub file: File,
-    pub stamp: Stamp,
+impl LocalFile {
+    pub fn open(path: &Path) -> Result<Self, IntakeError> {
+        let io = |source| IntakeError::Io { place: path.display().to_string(), source };
+        let file = File::open(path).map_err(io)?;
+        let content = Arc::new(FileContent::new(file.try_clone().map_err(io)?).map_err(io)?);
+        let stamp = Stamp::of(&file.metadata().map_err(io)?);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { path: path.to_owned(), name, file, content, stamp })
+    }
+}
+
+impl Dropped for LocalFile {
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn stamp(&self) -> &Stamp {
+        &self.stamp
+    }
+
+    fn content(&self) -> Arc<dyn Content> {
+        self.content.clone()
+    }
+
+    fn lasting_name(&self) -> Option<String> {
+        None
+    }
+
+    /// A new name or mode is no change of what is read.
+    fn has_changed(&self) -> io::Result<bool> {
+        let now = Stamp::of(&self.file.metadata()?);
+        Ok((now.bytes, now.modified_ns) != (self.stamp.bytes, self.stamp.modified_ns))
+    }
+
+    async fn report(&self) -> io::Result<Option<FileReport>> {
+        Ok(FileReport::read(&self.path))
+    }
+
+    async fn put_report(&self, report: &FileReport) -> io::Result<()> {
+        let Some(place) = report_path(&self.path) else { return Ok(()) };
+        let unfinished = place.with_extension("json.tmp");
+        if let Some(folder) = place.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&unfinished, report.to_json()?)?;
+        fs::rename(&unfinished, &place)
+    }
+}
+
+impl FileReport {
+    /// The report of the file at `path`. `None`: there is none that can be read.
+    pub fn read(path: &Path) -> Option<Self> {
+        Self::from_json(&fs::read(report_path(path)?).ok()?)
+    }
+}
+
+fn report_path(path: &Path) -> Option<PathBuf> {
+    let mut name = OsString::from(path.file_name()?);
+    name.push(".json");
+    Some(path.parent()?.join(REPORTS_FOLDER).join(name))
 }
 
 impl Stamp {
-    pub fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         let ns = |seconds: i64, ns: i64| seconds.saturating_mul(1_000_000_000).saturating_add(ns);
         Self {
             bytes: metadata.len(),
             modified_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
-            changed_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
+            // No program can set this one.
+            mark: ns(metadata.ctime(), metadata.ctime_nsec()).to_string(),
         }
     }
 }
 
-impl DropFile {
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let stamp = Stamp::of(&file.metadata()?);
-        Ok(Self { file, stamp })
+/// What a file holds. Reads do not move it, so its handles may be shared.
+pub struct FileContent {
+    file: File,
+    length: u64,
+}
+
+impl FileContent {
+    pub fn new(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self { file, length })
+    }
+}
+
+impl Content for FileContent {
+    fn length(&self) -> u64 {
+        self.length
     }
 
-    /// The name of the content: 128 bits of its SHA-256, in hexadecimal.
-    pub fn hash(&mut self) -> io::Result<String> {
-        self.file.rewind()?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            match self.file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.file.rewind()?;
-        Ok(hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    fn in_order(self: Arc<Self>) -> Box<dyn Read + Send> {
+        Box::new(Placed::new(self, 0))
     }
 
-    /// Whether somebody writes into it after all. A new name or mode is no change of what is read.
-    pub fn has_changed(&self) -> io::Result<bool> {
-        let now = Stamp::of(&self.file.metadata()?);
-        Ok((now.bytes, now.modified_ns) != (self.stamp.bytes, self.stamp.modified_ns))
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(into, offset)
     }
 }

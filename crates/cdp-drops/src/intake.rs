@@ -3,20 +3,20 @@
 //! The partition is named by the content, so the same content twice is the same partition, which is closed. A partition
 //! of which nothing was taken stays as it is when the source is read by other settings; the content is then a new one.
 
+mod naming;
 mod stored;
 mod tally;
 
 use std::io;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 
 use cdp_app::{BatchReport, Counts, Ingest, IngestError, PartitionIngest};
 use cdp_event::{PartitionId, Reason, Rejection, Sequence, Timestamp};
-use cdp_ports::{Chance, Clock, Landing, PortError, State};
+use cdp_ports::{Chance, Clock, FaultKind, Landing, PortError, State};
 
 use self::stored::{StoredEnding, StoredFile};
 use crate::batch::{Batch, BatchLimits};
-use crate::file::DropFile;
+use crate::dropped::Dropped;
 use crate::report::{FileReport, Status};
 use crate::rows::{Ending, OpenError, Rows};
 use crate::settings::DropSettings;
@@ -45,11 +45,13 @@ pub struct Progress<'p> {
 
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: io::Error },
+    #[error("{place}: {source}")]
+    Io { place: String, source: io::Error },
     /// Take it in once it is still.
-    #[error("{} changed while it was read", .0.display())]
-    Changed(PathBuf),
+    #[error("{0} changed while it was read")]
+    Changed(String),
+    #[error("{0} is gone")]
+    Gone(String),
     #[error(transparent)]
     Ingest(#[from] IngestError),
     #[error(transparent)]
@@ -58,39 +60,49 @@ pub enum IntakeError {
     Stored(PartitionId),
 }
 
+impl IntakeError {
+    /// What reading `file`, or writing beside it, failed with.
+    fn at(file: &impl Dropped, error: io::Error) -> Self {
+        match error.downcast::<PortError>() {
+            Ok(fault) if fault.kind == FaultKind::Stale => Self::Changed(file.place()),
+            Ok(fault) if fault.kind == FaultKind::Missing => Self::Gone(file.place()),
+            Ok(fault) => Self::Port(fault),
+            Err(source) => Self::Io { place: file.place(), source },
+        }
+    }
+}
+
 impl<S: State, L: Landing, C: Clock + Chance> Intake<'_, S, L, C> {
     /// Takes the file in, from where it stood, and writes its report. `progress` may ask to stop after a batch: then the
     /// report's status is still `Running`.
-    pub async fn take_in(
+    pub async fn take_in<F: Dropped>(
         &self,
         source: DropSource<'_>,
-        path: &Path,
+        file: &F,
         progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
     ) -> Result<FileReport, IntakeError> {
-        let io = |source| IntakeError::Io { path: path.to_owned(), source };
-        let mut file = DropFile::open(path).map_err(io)?;
+        let at = |error| IntakeError::at(file, error);
         let settings = source.settings.fingerprint();
-        if let Some(report) = FileReport::read(path).filter(|report| report.settles(file.stamp, &settings)) {
+        if let Some(report) = file.report().await.map_err(at)?.filter(|told| told.settles(file.stamp(), &settings)) {
             return Ok(report);
         }
-        let hash = file.hash().map_err(io)?;
-        if file.has_changed().map_err(io)? {
-            return Err(IntakeError::Changed(path.to_owned()));
+        let content = naming::name_of(&self.ingest.state, file).await?;
+        if file.has_changed().map_err(at)? {
+            return Err(IntakeError::Changed(file.place()));
         }
         let now = self.ingest.clock.now();
-        let mut work = Work::open(self.ingest, source, path, file, &hash, settings, now).await?;
+        let mut work = Work::open(self.ingest, source, file, &content, settings, now).await?;
         work.run(self.limits, progress).await?;
-        work.report()
+        work.report().await
     }
 }
 
 /// A file in hand.
-struct Work<'w, S, L, C> {
+struct Work<'w, F, S, L, C> {
     ingest: &'w Ingest<S, L, C>,
     worker: PartitionIngest<'w, S, L, C>,
     source: DropSource<'w>,
-    path: &'w Path,
-    file: DropFile,
+    file: &'w F,
     partition: PartitionId,
     stored: StoredFile,
     settings: String,
@@ -98,43 +110,41 @@ struct Work<'w, S, L, C> {
     reported: Timestamp,
 }
 
-impl<'w, S: State, L: Landing, C: Clock + Chance> Work<'w, S, L, C> {
+impl<'w, F: Dropped, S: State, L: Landing, C: Clock + Chance> Work<'w, F, S, L, C> {
     async fn open(
         ingest: &'w Ingest<S, L, C>,
         source: DropSource<'w>,
-        path: &'w Path,
-        file: DropFile,
-        hash: &str,
+        file: &'w F,
+        content: &str,
         settings: String,
         now: Timestamp,
     ) -> Result<Self, IntakeError> {
-        let first = PartitionId::new(format!("drop/{}/{hash}", source.name));
+        let first = PartitionId::new(format!("drop/{}/{content}", source.name));
         let (mut partition, mut worker) = (first.clone(), ingest.open(first).await?);
         let mut stored = StoredFile::load(&ingest.state, &partition).await?;
         let was_read_otherwise = stored.as_ref().is_some_and(|stored| stored.settings != settings);
         if was_read_otherwise && worker.checkpoint().closed && taken(&worker.checkpoint().counts) == 0 {
-            partition = PartitionId::new(format!("drop/{}/{hash}-{settings}", source.name));
+            partition = PartitionId::new(format!("drop/{}/{content}-{settings}", source.name));
             worker = ingest.open(partition.clone()).await?;
             stored = StoredFile::load(&ingest.state, &partition).await?;
         }
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut stored = match stored {
             Some(stored) => stored,
             None => {
-                let mut new = StoredFile::new(name.clone(), file.stamp.bytes, settings.clone(), now);
+                let mut new = StoredFile::new(file.name().to_owned(), file.stamp().bytes, settings.clone(), now);
                 new.put(&ingest.state, &partition).await?;
                 new
             }
         };
         if !worker.checkpoint().closed {
-            stored.name = name;
+            stored.name = file.name().to_owned();
         }
         let reported = Timestamp::default();
-        Ok(Self { ingest, worker, source, path, file, partition, stored, settings, started: now, reported })
+        Ok(Self { ingest, worker, source, file, partition, stored, settings, started: now, reported })
     }
 
-    fn io(&self, source: io::Error) -> IntakeError {
-        IntakeError::Io { path: self.path.to_owned(), source }
+    fn io(&self, error: io::Error) -> IntakeError {
+        IntakeError::at(self.file, error)
     }
 
     /// The number of the last row that is taken in.
@@ -150,8 +160,8 @@ impl<'w, S: State, L: Landing, C: Clock + Chance> Work<'w, S, L, C> {
         if self.worker.checkpoint().closed && self.stored.ending.is_some() {
             return Ok(());
         }
-        let file = self.file.file.try_clone().map_err(|error| self.io(error))?;
-        let mut rows = match Rows::open(file, &self.stored.name, self.source.name, self.source.settings) {
+        let Self { file, source, .. } = *self;
+        let mut rows = match Rows::open(file.content(), &self.stored.name, source.name, source.settings) {
             Ok(rows) => rows,
             Err(OpenError::Device(error)) => return Err(self.io(error)),
             Err(OpenError::Unreadable { detail, head, layout }) => {
@@ -171,7 +181,7 @@ impl<'w, S: State, L: Landing, C: Clock + Chance> Work<'w, S, L, C> {
             let retold = (rows.number() < done).then_some(done);
             rows.fill(&mut batch, limits, retold).map_err(|error| self.io(error))?;
             if self.file.has_changed().map_err(|error| self.io(error))? {
-                return Err(IntakeError::Changed(self.path.to_owned()));
+                return Err(IntakeError::Changed(self.file.place()));
             }
             self.stored.encoding = Some(rows.encoding().to_owned());
             let ending = rows.ending().cloned().map(StoredEnding::from);
@@ -208,7 +218,7 @@ impl<'w, S: State, L: Landing, C: Clock + Chance> Work<'w, S, L, C> {
         self.stored.told_through = number;
         self.stored.ending = ending;
         self.stored.put(&self.ingest.state, &self.partition).await?;
-        self.tell(&report, progress)
+        self.tell(&report, progress).await
     }
 
     /// Rows up to `number` that were taken in, and whose reasons were not kept. What validation does not refuse, a rule on
@@ -242,7 +252,7 @@ impl<'w, S: State, L: Landing, C: Clock + Chance> Work<'w, S, L, C> {
         self.take(&batch, number, ending, progress).await.map(drop)
     }
 
-    fn tell(
+    async fn tell(
         &mut self,
         batch: &BatchReport,
         progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
@@ -250,15 +260,15 @@ impl<'w, S: State, L: Landing, C: Clock + Chance> Work<'w, S, L, C> {
         let file = self.view();
         let now = self.ingest.clock.now();
         if file.status == Status::Running && now >= self.reported.plus_ms(REPORT_EVERY_MS) {
-            file.write(self.path).map_err(|error| self.io(error))?;
+            self.file.put_report(&file).await.map_err(|error| self.io(error))?;
             self.reported = now;
         }
         Ok(progress(Progress { partition: &self.partition, batch, file: &file }))
     }
 
-    fn report(self) -> Result<FileReport, IntakeError> {
+    async fn report(self) -> Result<FileReport, IntakeError> {
         let report = self.view();
-        report.write(self.path).map_err(|error| self.io(error))?;
+        self.file.put_report(&report).await.map_err(|error| self.io(error))?;
         tracing::info!(
             source = report.source,
             rows = report.rows,
@@ -276,7 +286,7 @@ impl<'w, S: State, L: Landing, C: Clock + Chance> Work<'w, S, L, C> {
 
     fn view(&self) -> FileReport {
         let counts = self.worker.checkpoint().counts;
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = self.file.name().to_owned();
         let (status, detail) = match &self.stored.ending {
             None => (Status::Running, None),
             Some(_) if name != self.stored.name => (Status::AlreadyTaken, Some(format!("as {}", self.stored.name))),
@@ -305,7 +315,7 @@ impl<'w, S: State, L: Landing, C: Clock + Chance> Work<'w, S, L, C> {
             first_seen: self.stored.first_seen().to_string(),
             started: self.started.to_string(),
             finished: (status != Status::Running).then(|| self.ingest.clock.now().to_string()),
-            stamp: self.file.stamp,
+            stamp: self.file.stamp().clone(),
             settings: self.settings.clone(),
         }
     }

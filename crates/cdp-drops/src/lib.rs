@@ -1,11 +1,16 @@
 //! Drops: files become events, row by row, in bounded memory, each row once.
 //!
-//! A file that appears (`watch`) is opened and told by its content (`format`), read as rows (`rows`), its rows made into
-//! events by the source's [`Mapping`], and taken in (`intake`) in batches, each of which may be the last before a kill.
-//! What became of the file stands beside it (`report`).
+//! A file ([`Dropped`]) is told by its content (`format`), read as rows (`rows`), its rows made into events by the source's
+//! [`Mapping`], and taken in (`intake`) in batches, each of which may be the last before a kill. What became of the file
+//! stands beside it (`report`).
 //!
-//! Reading and mapping are pure: bytes in, rows out. Only `watch`, `intake` and `report` know files and ports.
+//! Reading and mapping are pure: bytes in, rows out. Only `file` and `watch` know that a file may lie in a folder, `address`
+//! that it may lie in a bucket.
 
+mod content;
+mod dropped;
+
+mod address;
 mod file;
 mod watch;
 
@@ -25,12 +30,16 @@ mod intake;
 mod names;
 mod report;
 
+pub use address::{Address, DropBox};
 pub use batch::{Batch, BatchLimits, Row};
+pub use content::Content;
+pub use dropped::{Dropped, REPORTS_FOLDER, Stamp, is_passed_over};
+pub use file::{FileContent, LocalFile};
 pub use format::{Compression, Format};
 pub use intake::{DropSource, Intake, IntakeError, Progress};
 pub use mapping::{Columns, Mapping, MappingError, Stated, TimeColumn, ValueType};
 pub use names::names_for;
-pub use report::{Example, FileReport, REPORTS_FOLDER, Status};
+pub use report::{Example, FileReport, Status};
 pub use rows::{Ending, JsonShape, Layout, OpenError, Rows, member};
 pub use settings::{CsvSettings, Delimiter, DropSettings, SettingsError};
 pub use watch::Watch;

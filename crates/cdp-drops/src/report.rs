@@ -1,16 +1,12 @@
 //! What became of a file, as JSON in `.reports/` beside it. State holds the truth; a report that is lost is written anew.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 
+use cdp_event::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::file::Stamp;
-
-pub const REPORTS_FOLDER: &str = ".reports";
+use crate::dropped::{Dropped, Stamp};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,32 +73,50 @@ pub struct Example {
 }
 
 impl FileReport {
-    /// The report of the file at `path`. `None`: there is none that can be read.
-    pub fn read(path: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(report_path(path)?).ok()?).ok()
+    /// Of a file that no source takes: it is not looked into.
+    pub fn of_no_source(file: &impl Dropped, source: &str, detail: String, now: Timestamp) -> Self {
+        Self {
+            file: file.name().to_owned(),
+            source: source.to_owned(),
+            status: Status::Refused,
+            detail: Some(detail),
+            format: None,
+            compression: None,
+            encoding: None,
+            rows: 0,
+            events: 0,
+            taken: 0,
+            duplicates: 0,
+            refused: 0,
+            refused_by_reason: BTreeMap::new(),
+            examples: vec![],
+            partition: String::new(),
+            first_seen: now.to_string(),
+            started: now.to_string(),
+            finished: Some(now.to_string()),
+            stamp: file.stamp().clone(),
+            settings: String::new(),
+        }
     }
 
-    /// Readers see the old report or the new one.
-    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        let Some(place) = report_path(path) else { return Ok(()) };
-        let unfinished = place.with_extension("json.tmp");
-        if let Some(folder) = place.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(&unfinished, serde_json::to_string_pretty(self)? + "\n")?;
-        fs::rename(&unfinished, &place)
+    /// `None`: it is no report.
+    pub fn from_json(json: &[u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
+
+    pub fn to_json(&self) -> io::Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// Whether it tells of a file that took this one's name.
+    pub fn is_of_a_later(&self, stamp: &Stamp) -> bool {
+        self.stamp.modified_ns > stamp.modified_ns
     }
 
     /// Whether there is nothing to do for a file. With other settings, one of which nothing was taken gets another chance.
-    pub(crate) fn settles(&self, stamp: Stamp, settings: &str) -> bool {
+    pub(crate) fn settles(&self, stamp: &Stamp, settings: &str) -> bool {
         let is_over = self.status != Status::Running;
         let is_read_so = self.settings == settings || self.taken + self.duplicates > 0;
-        is_over && self.stamp == stamp && is_read_so
+        is_over && self.stamp == *stamp && is_read_so
     }
-}
-
-fn report_path(path: &Path) -> Option<PathBuf> {
-    let mut name = OsString::from(path.file_name()?);
-    name.push(".json");
-    Some(path.parent()?.join(REPORTS_FOLDER).join(name))
 }

@@ -6,8 +6,8 @@ mod json_array;
 mod json_lines;
 mod parquet;
 
-use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
+use std::sync::Arc;
 
 use cdp_event::{Reason, Rejection};
 
@@ -16,6 +16,8 @@ use self::json_array::JsonArrayRows;
 use self::json_lines::JsonLineRows;
 use self::parquet::ParquetRows;
 use crate::batch::{Batch, BatchLimits};
+use crate::content::{Content, Placed, is_of_the_place};
+use crate::file::FileContent;
 use crate::format::{Compression, Format, detect};
 use crate::settings::DropSettings;
 use crate::text::{Assumed, Text};
@@ -91,13 +93,17 @@ enum Step {
 }
 
 impl Rows {
-    /// Opens `file`, which stands at its beginning. `name` helps to tell its format.
-    pub fn open(mut file: File, name: &str, source: &str, settings: &DropSettings) -> Result<Self, OpenError> {
-        let head = read_head(&mut file)?;
+    /// `name` helps to tell the format.
+    pub fn open(
+        content: Arc<dyn Content>,
+        name: &str,
+        source: &str,
+        settings: &DropSettings,
+    ) -> Result<Self, OpenError> {
+        let head = read_head(&content)?;
         let compression = Compression::of(&head);
         let unreadable = |detail: String, layout| OpenError::Unreadable { detail, head: head.clone(), layout };
-        let (inflated_head, fault) = inflate_head(&file, compression)?;
-        file.rewind()?;
+        let (inflated_head, fault) = inflate_head(&content, compression)?;
         if let (Some(fault), true) = (fault, inflated_head.is_empty()) {
             return Err(unreadable(format!("it can't be inflated ({}): {fault}", compression.as_str()), None));
         }
@@ -106,20 +112,28 @@ impl Rows {
             None => detect(name, &as_utf8(inflated_head, settings)).map_err(|detail| unreadable(detail, None))?,
         };
         let layout = Layout { format, compression };
-        let reader = Self::reader(file, layout.clone(), source, settings).map_err(|fault| match fault {
+        let reader = Self::reader(content, layout.clone(), source, settings).map_err(|fault| match fault {
             Fault::Device(error) => OpenError::Device(error),
             Fault::Content(detail) => unreadable(detail, Some(layout.clone())),
         })?;
         Ok(Self { reader, layout, number: 0, ending: None })
     }
 
-    fn reader(file: File, layout: Layout, source: &str, settings: &DropSettings) -> Result<Box<dyn ReadRows>, Fault> {
+    fn reader(
+        content: Arc<dyn Content>,
+        layout: Layout,
+        source: &str,
+        settings: &DropSettings,
+    ) -> Result<Box<dyn ReadRows>, Fault> {
         let Layout { format, compression } = layout;
         if format == Format::Parquet {
-            let file = if compression == Compression::None { file } else { spool(compression.reader(file)?)? };
-            return Ok(Box::new(ParquetRows::open(file, source, settings)?));
+            let content = match compression {
+                Compression::None => content,
+                Compression::Gzip | Compression::Zstd => Arc::new(spool(compression.reader(content.in_order())?)?),
+            };
+            return Ok(Box::new(ParquetRows::open(content, source, settings)?));
         }
-        let window = Window::new(Text::new(compression.reader(file)?, settings.assumed(format)));
+        let window = Window::new(Text::new(compression.reader(content.in_order())?, settings.assumed(format)));
         Ok(match format {
             Format::Csv => Box::new(CsvRows::open(window, source, settings)?),
             Format::JsonLines => Box::new(JsonLineRows::new(window, JsonShape::new(source, settings.mapping.as_ref()))),
@@ -183,24 +197,24 @@ enum Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        if error.raw_os_error().is_some() { Self::Device(error) } else { Self::Content(error.to_string()) }
+        if is_of_the_place(&error) { Self::Device(error) } else { Self::Content(error.to_string()) }
     }
 }
 
-fn read_head(file: &mut File) -> io::Result<Vec<u8>> {
+fn read_head(content: &Arc<dyn Content>) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    file.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
-    file.rewind()?;
+    Placed::new(content.clone(), 0).take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     Ok(head)
 }
 
 /// The content's first bytes, and why there are no more, if that is a fault of the content.
-fn inflate_head(file: &File, compression: Compression) -> io::Result<(Vec<u8>, Option<io::Error>)> {
+fn inflate_head(content: &Arc<dyn Content>, compression: Compression) -> io::Result<(Vec<u8>, Option<io::Error>)> {
     let mut head = Vec::new();
-    let outcome = compression.reader(file.try_clone()?).and_then(|r| r.take(HEAD_BYTES as u64).read_to_end(&mut head));
+    let from_the_start = compression.reader(Placed::new(content.clone(), 0));
+    let outcome = from_the_start.and_then(|reader| reader.take(HEAD_BYTES as u64).read_to_end(&mut head));
     match outcome {
         Ok(_) => Ok((head, None)),
-        Err(error) if error.raw_os_error().is_some() => Err(error),
+        Err(error) if is_of_the_place(&error) => Err(error),
         Err(error) => Ok((head, Some(error))),
     }
 }
@@ -219,15 +233,14 @@ fn as_utf8(head: Vec<u8>, settings: &DropSettings) -> Vec<u8> {
 }
 
 /// Parquet is read from its end, so a compressed one is inflated first, into a file that has no name.
-fn spool(mut inflated: impl Read) -> Result<File, Fault> {
+fn spool(mut inflated: impl Read) -> Result<FileContent, Fault> {
     const MOST: u64 = 64 << 30;
     let mut file = tempfile::tempfile()?;
     let copied = io::copy(&mut (&mut inflated).take(MOST), &mut file)?;
     if copied == MOST {
         return Err(Fault::Content("it inflates to more than 64 GiB; drop the Parquet file as it is".to_owned()));
     }
-    file.rewind()?;
-    Ok(file)
+    Ok(FileContent::new(file)?)
 }
 
 /// A row that is longer than a row may be.

@@ -27,6 +27,8 @@ pub struct DropSettings {
     pub csv: CsvSettings,
     /// None is needed for rows of Segment-shaped JSON, nor for columns that are named as in the Segment spec.
     pub mapping: Option<Mapping>,
+    /// Public keys, as in `authorized_keys`, that may send files by SFTP. On AWS only; it tells nothing of how files are read.
+    pub sftp_keys: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -66,6 +68,14 @@ impl DropSettings {
                 remedy: "use a label of the WHATWG encoding standard, such as utf-8, windows-1252 or utf-16le".into(),
             });
         }
+        if let Some((at, key)) = self.sftp_keys.iter().enumerate().find(|(_, key)| !is_public_key(key)) {
+            return Err(SettingsError {
+                key: format!("sftp_keys.{at}"),
+                problem: format!("{:?} is no public key", key.chars().take(40).collect::<String>()),
+                remedy: "use the line of a .pub file that ssh-keygen wrote: \"ssh-ed25519 AAAA…\", or of RSA or ECDSA"
+                    .into(),
+            });
+        }
         let Some(mapping) = &self.mapping else { return Ok(()) };
         mapping.check().map_err(|MappingError { key, problem, remedy }| SettingsError {
             key: format!("mapping.{key}"),
@@ -76,7 +86,8 @@ impl DropSettings {
 
     /// Differs where files may be read differently.
     pub(crate) fn fingerprint(&self) -> String {
-        format!("{:016x}", xxh3_64(format!("{self:?}").as_bytes()))
+        let reading = Self { sftp_keys: vec![], ..self.clone() };
+        format!("{:016x}", xxh3_64(format!("{reading:?}").as_bytes()))
     }
 
     pub(crate) fn assumed(&self, format: Format) -> Assumed {
@@ -110,9 +121,25 @@ impl<'de> Deserialize<'de> for Delimiter {
     }
 }
 
+/// What AWS's SFTP takes: `TYPE BASE64 COMMENT`. The first bytes of the key are the length of its type's name.
+fn is_public_key(line: &str) -> bool {
+    const TYPES: [&str; 5] =
+        ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"];
+    let mut words = line.split(' ');
+    let is_type = words.next().is_some_and(|name| TYPES.contains(&name));
+    let is_base64 = |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
+    is_type && words.next().is_some_and(|key| key.starts_with("AAAA") && is_base64(key)) && !line.contains(['\n', '\r'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_changes_nothing_of_how_files_are_read() {
+        let with_key = DropSettings { sftp_keys: vec!["ssh-rsa AAAA".to_owned()], ..DropSettings::default() };
+        assert_eq!(with_key.fingerprint(), DropSettings::default().fingerprint());
+    }
 
     #[test]
     fn settings_are_read_and_checked() {
@@ -123,6 +150,14 @@ mod tests {
             ("encoding = 'ebcdic'", Some("encoding: there is no encoding \"ebcdic\"; use a label")),
             ("[csv]\ndelimiter = ';;'", Some("\";;\" is no delimiter")),
             ("[csv]\nseparator = ';'", Some("unknown field `separator`")),
+            ("sftp_keys = ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE9 ops@partner', 'ssh-rsa AAAAB3NzaC1yc2E+/=']", None),
+            (
+                "sftp_keys = ['ssh-rsa AAAAB3', 'ssh-dss AAAAB3']",
+                Some("sftp_keys.1: \"ssh-dss AAAAB3\" is no public key; use the line"),
+            ),
+            ("sftp_keys = ['-----BEGIN OPENSSH PRIVATE KEY-----']", Some("is no public key")),
+            ("sftp_keys = ['ssh-ed25519']", Some("is no public key")),
+            ("sftp_keys = [\"ssh-ed25519 AAAA\\nssh-rsa AAAA\"]", Some("is no public key")),
             (
                 "[mapping]\nuser_id = 'id'\nevent = 'E'\ntraits = '*'\nproperties = '*'",
                 Some("mapping.properties: `traits` takes all other columns too"),

@@ -1,7 +1,7 @@
 //! Which files of a drop folder are there to be taken: those that nobody writes any more.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::collections::hash_map::Entry;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cdp_event::Timestamp;
 
-use crate::file::Stamp;
+use crate::dropped::{Stamp, is_passed_over};
 
 /// Remembers what it saw between looks. A file is handed out once, and again when it has changed.
 pub struct Watch {
@@ -24,9 +24,6 @@ struct Sighting {
     handed_out: bool,
 }
 
-/// Endings that programs give to files they still write.
-const UNFINISHED: [&str; 6] = ["tmp", "temp", "part", "partial", "filepart", "crdownload"];
-
 impl Watch {
     pub fn new(settle: Duration) -> Self {
         Self { settle, seen: HashMap::new() }
@@ -39,14 +36,16 @@ impl Watch {
         self.seen.retain(|path, _| path.parent() != Some(folder) || there.iter().any(|(known, _)| known == path));
         let mut ready = Vec::new();
         for (path, stamp) in there {
-            let sighting = self.seen.entry(path.clone()).or_insert(Sighting { stamp, since: now, handed_out: false });
-            if sighting.stamp != stamp {
-                *sighting = Sighting { stamp, since: now, handed_out: false };
-            }
+            let modified_ns = stamp.modified_ns;
+            let fresh = Sighting { stamp, since: now, handed_out: false };
+            let sighting = match self.seen.entry(path.clone()) {
+                Entry::Occupied(known) if known.get().stamp == fresh.stamp => known.into_mut(),
+                entry => entry.insert_entry(fresh).into_mut(),
+            };
             let is_still = now >= sighting.since.plus_ms(settle_ms);
             if is_still && !sighting.handed_out {
                 sighting.handed_out = true;
-                ready.push((stamp.modified_ns, path));
+                ready.push((modified_ns, path));
             }
         }
         ready.sort();
@@ -68,7 +67,7 @@ fn files_of(folder: &Path) -> io::Result<Vec<(PathBuf, Stamp)>> {
     let mut files = Vec::new();
     for entry in entries {
         let entry = entry?;
-        if is_passed_over(&entry.file_name()) {
+        if is_passed_over(&entry.file_name().to_string_lossy()) {
             continue;
         }
         match fs::metadata(entry.path()) {
@@ -78,12 +77,6 @@ fn files_of(folder: &Path) -> io::Result<Vec<(PathBuf, Stamp)>> {
         }
     }
     Ok(files)
-}
-
-fn is_passed_over(name: &OsStr) -> bool {
-    let ending = Path::new(name).extension().unwrap_or_default();
-    name.as_encoded_bytes().starts_with(b".")
-        || UNFINISHED.iter().any(|unfinished| ending.eq_ignore_ascii_case(unfinished))
 }
 
 #[cfg(test)]

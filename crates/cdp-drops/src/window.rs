@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use crate::content::is_of_the_place;
 use crate::text::Text;
 
 const CHUNK: usize = 256 << 10;
@@ -67,7 +68,7 @@ impl Window {
             Ok(0) => self.over = Over::AtTheEnd,
             Ok(count) => self.end += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.raw_os_error().is_some() => return Err(error),
+            Err(error) if is_of_the_place(&error) => return Err(error),
             Err(error) => self.over = Over::Cut(error.to_string()),
         }
         Ok(())

@@ -42,6 +42,16 @@ impl Surroundings {
         Self { vars, aws: aws_config::load_defaults(BehaviorVersion::latest()).await }
     }
 
+    /// For adapters that one function has.
+    pub fn aws(&self) -> &SdkConfig {
+        &self.aws
+    }
+
+    /// For variables that one function has.
+    pub fn vars(&self) -> &Vars {
+        &self.vars
+    }
+
     /// `cdp.toml`, packed beside the function's binary.
     pub fn settings(&self) -> Result<Settings, StartError> {
         Ok(Settings::read(&PathBuf::from(self.vars.get("LAMBDA_TASK_ROOT")?).join(SETTINGS_FILE))?)

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use cdp_app::{CommitError, Committer};
-use cdp_drops::{BatchLimits, DropSource, FileReport, Intake, IntakeError, names_for};
+use cdp_drops::{BatchLimits, DropSource, FileReport, Intake, IntakeError, LocalFile, names_for};
 use cdp_ports::TableName;
 use futures::executor::block_on;
 
@@ -110,7 +110,7 @@ pub fn take_in(
     let settings = settings.ok_or_else(|| DropError::NoSource { name: source.to_owned(), known: vec![] })?;
     let intake = Intake { ingest: &platform.ingest, limits: BatchLimits::default() };
     let source = DropSource { name: source, settings };
-    let report = block_on(intake.take_in(source, path, &mut |told| {
+    let report = block_on(intake.take_in(source, &LocalFile::open(path)?, &mut |told| {
         progress(told.file);
         ControlFlow::Continue(())
     }))?;

@@ -16,7 +16,7 @@ use cdp_api::profiles::{self, Profiles, Scope, Token};
 use cdp_api::{ProofView, ReplayView, Secret};
 use cdp_app::{NotAJob, Progress, RecordCount, ReplayError, ReplayJob, Verification, Verify, VerifyError};
 use cdp_event::{PartitionId, Sequence};
-use cdp_ports::{Chance, Clock, PortError, PortResult};
+use cdp_ports::{Chance, Clock, PortError, PortResult, Queue};
 use serde_json::json;
 
 use crate::{Remote, RemoteError};

@@ -10,7 +10,7 @@ use adapter_machine::Machine;
 use adapter_sqs::SqsQueue;
 use cdp_app::{NotAJob, Progress, Replay, ReplayError, ReplayJob};
 use cdp_lambda::{Deadline, StartError, Surroundings};
-use cdp_ports::{Clock, FaultKind, PortError};
+use cdp_ports::{Clock, FaultKind, PortError, Queue};
 use cdp_webhooks::Webhook;
 use tokio::sync::Mutex;
 

@@ -1,10 +1,10 @@
 //! Parquet: record batches of a bounded size, each turned into cells once.
 
-use std::fs::File;
-use std::io;
+use std::fmt::Display;
+use std::io::{self, BufReader, Read};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -20,6 +20,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::{Fault, ReadRows, Step, too_long};
 use crate::batch::Batch;
+use crate::content::{Content, is_of_the_place};
 use crate::mapping::{Cell, Cells, Plan, RowName, guess, push_string};
 use crate::settings::DropSettings;
 use crate::window::MAX_ROW_BYTES;
@@ -29,7 +30,7 @@ const BATCH_BYTES: i64 = 8 << 20;
 const MOST_BATCH_ROWS: i64 = 4096;
 
 pub(super) struct ParquetRows {
-    file: BoundedFile,
+    content: Bounded,
     metadata: ArrowReaderMetadata,
     reader: ParquetRecordBatchReader,
     source: String,
@@ -41,19 +42,18 @@ pub(super) struct ParquetRows {
 }
 
 impl ParquetRows {
-    pub fn open(file: File, source: &str, settings: &DropSettings) -> Result<Self, Fault> {
-        let file = BoundedFile::new(file)?;
-        let metadata =
-            guarded(|| Ok(ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?)).map_err(Fault::from)?;
+    pub fn open(content: Arc<dyn Content>, source: &str, settings: &DropSettings) -> Result<Self, Fault> {
+        let content = Bounded::new(content);
+        let metadata = content.guarded(|| ArrowReaderMetadata::load(&content, ArrowReaderOptions::new()))?;
         let columns = metadata.schema().fields().iter().map(|field| field.name().clone()).collect();
         let plan = match &settings.mapping {
             Some(mapping) => Plan::bind(mapping, columns, false),
             None => guess(columns),
         };
         let plan = plan.map_err(Fault::Content)?;
-        let reader = reader_from(&file, &metadata, 0)?;
+        let reader = reader_from(&content, &metadata, 0)?;
         let cells = CellTable::default();
-        Ok(Self { file, metadata, reader, source: source.to_owned(), plan, cells, next: 0, raw: vec![] })
+        Ok(Self { content, metadata, reader, source: source.to_owned(), plan, cells, next: 0, raw: vec![] })
     }
 }
 
@@ -62,8 +62,8 @@ impl ReadRows for ParquetRows {
         while self.next >= self.cells.rows {
             let (reader, cells) = (&mut self.reader, &mut self.cells);
             self.next = 0;
-            let outcome = guarded(|| match reader.next() {
-                Some(batch) => cells.read(&batch?).map(|()| true).map_err(Trouble::from),
+            let outcome = self.content.guarded(|| match reader.next() {
+                Some(batch) => cells.read(&batch?).map(|()| true),
                 None => Ok(false),
             });
             match outcome {
@@ -96,7 +96,7 @@ impl ReadRows for ParquetRows {
     fn skip(&mut self, rows: u64) -> io::Result<u64> {
         let all = u64::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
         let skipped = rows.min(all);
-        match reader_from(&self.file, &self.metadata, skipped) {
+        match reader_from(&self.content, &self.metadata, skipped) {
             Ok(reader) => self.reader = reader,
             Err(Fault::Device(error)) => return Err(error),
             Err(Fault::Content(detail)) => return Err(io::Error::other(detail)),
@@ -110,7 +110,7 @@ impl ReadRows for ParquetRows {
 }
 
 fn reader_from(
-    file: &BoundedFile,
+    content: &Bounded,
     metadata: &ArrowReaderMetadata,
     skip: u64,
 ) -> Result<ParquetRecordBatchReader, Fault> {
@@ -128,55 +128,92 @@ fn reader_from(
     let bytes: i64 = groups.iter().map(|group| group.total_byte_size().max(0)).fold(0, i64::saturating_add);
     let rows = groups.iter().map(|group| group.num_rows().max(0)).fold(0, i64::saturating_add);
     let batch_rows = (BATCH_BYTES / (bytes / rows.max(1)).max(1)).clamp(1, MOST_BATCH_ROWS);
-    let outcome = guarded(|| {
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), metadata.clone());
-        Ok(builder
+    let reader = content.guarded(|| {
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(content.clone(), metadata.clone());
+        builder
             .with_row_groups((first..groups.len()).collect())
             .with_offset(usize::try_from(offset).unwrap_or(usize::MAX))
             .with_batch_size(usize::try_from(batch_rows).unwrap_or(1))
-            .build()?)
-    });
-    outcome.map_err(Fault::from)
+            .build()
+    })?;
+    Ok(reader)
 }
 
-/// The file's length bounds what is asked of it: a broken footer must not make us reserve what it says.
+/// The length bounds what is asked for: a broken footer must not make us reserve what it says. And a fault of the place is
+/// kept: on their way through the decoder errors become text.
 #[derive(Clone)]
-struct BoundedFile {
-    file: Arc<File>,
-    length: u64,
+struct Bounded {
+    content: Arc<dyn Content>,
+    fault: Arc<Mutex<Option<io::Error>>>,
 }
 
-impl BoundedFile {
-    fn new(file: File) -> io::Result<Self> {
-        let length = file.metadata()?.len();
-        Ok(Self { file: Arc::new(file), length })
+impl Bounded {
+    fn new(content: Arc<dyn Content>) -> Self {
+        Self { content, fault: Arc::default() }
     }
 
     fn check(&self, start: u64, length: u64) -> Result<(), ParquetError> {
-        if start.checked_add(length).is_some_and(|end| end <= self.length) {
+        if start.checked_add(length).is_some_and(|end| end <= self.len()) {
             return Ok(());
         }
-        Err(ParquetError::EOF(format!("{length} bytes at {start} are beyond the file's {}", self.length)))
+        Err(ParquetError::EOF(format!("{length} bytes at {start} are beyond the file's {}", self.len())))
+    }
+
+    /// Reads by the decoder, which does not promise to be free of panics on broken pages; what it panicked on is never touched
+    /// again.
+    fn guarded<T, E: Display>(&self, read: impl FnOnce() -> Result<T, E>) -> Result<T, Trouble> {
+        let outcome = catch_unwind(AssertUnwindSafe(read));
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (outcome, fault) {
+            (Ok(Ok(read)), _) => Ok(read),
+            (_, Some(fault)) => Err(Trouble::Device(fault)),
+            (Ok(Err(error)), None) => Err(Trouble::Content(error.to_string())),
+            (Err(_), None) => Err(Trouble::Content("a page is broken".to_owned())),
+        }
     }
 }
 
-impl Length for BoundedFile {
+impl Length for Bounded {
     fn len(&self) -> u64 {
-        self.length
+        self.content.length()
     }
 }
 
-impl ChunkReader for BoundedFile {
-    type T = io::BufReader<File>;
+impl ChunkReader for Bounded {
+    type T = BufReader<PageBytes>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
         self.check(start, 0)?;
-        self.file.get_read(start)
+        Ok(BufReader::new(PageBytes { content: self.clone(), at: start }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
         self.check(start, length as u64)?;
-        self.file.get_bytes(start, length)
+        let mut bytes = vec![0; length];
+        PageBytes { content: self.clone(), at: start }.read_exact(&mut bytes)?;
+        Ok(bytes.into())
+    }
+}
+
+struct PageBytes {
+    content: Bounded,
+    at: u64,
+}
+
+impl Read for PageBytes {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.content.content.read_at(self.at, into) {
+            Ok(count) => {
+                self.at += count as u64;
+                Ok(count)
+            }
+            Err(error) if error.kind() != io::ErrorKind::Interrupted && is_of_the_place(&error) => {
+                let told = io::Error::other(error.to_string());
+                *self.content.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                Err(told)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -192,37 +229,6 @@ impl From<Trouble> for Fault {
             Trouble::Content(detail) => Self::Content(format!("it can't be read as Parquet: {detail}")),
         }
     }
-}
-
-impl From<ArrowError> for Trouble {
-    fn from(error: ArrowError) -> Self {
-        match error {
-            ArrowError::IoError(_, error) if error.raw_os_error().is_some() => Self::Device(error),
-            ArrowError::ExternalError(source) => match source.downcast::<ParquetError>() {
-                Ok(error) => Self::from(*error),
-                Err(source) => Self::Content(source.to_string()),
-            },
-            other => Self::Content(other.to_string()),
-        }
-    }
-}
-
-impl From<ParquetError> for Trouble {
-    fn from(error: ParquetError) -> Self {
-        match error {
-            ParquetError::External(source) => match source.downcast::<io::Error>() {
-                Ok(error) if error.raw_os_error().is_some() => Self::Device(*error),
-                Ok(error) => Self::Content(error.to_string()),
-                Err(source) => Self::Content(source.to_string()),
-            },
-            other => Self::Content(other.to_string()),
-        }
-    }
-}
-
-/// The decoder does not promise to be free of panics on broken pages; what it panicked on is never touched again.
-fn guarded<T>(read: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Trouble::Content("a page is broken".to_owned())))
 }
 
 /// A record batch as cells, row by row.

@@ -1,11 +1,11 @@
 //! Files for tests, and what their rows come to, in a form that reads well in a table of cases.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use bytes::Bytes;
 use cdp_drops::{Batch, BatchLimits, DropSettings, Ending, OpenError, Rows};
 use cdp_event::{Timestamp, validate};
 use flate2::write::GzEncoder;
@@ -58,9 +58,7 @@ pub fn parquet_of(batch: &RecordBatch, group: usize) -> Vec<u8> {
 }
 
 pub fn open(name: &str, bytes: &[u8], settings: &DropSettings) -> Result<Rows, OpenError> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = put(folder.path(), name, bytes);
-    Rows::open(File::open(path).expect("a file"), name, SOURCE, settings)
+    Rows::open(Arc::new(Bytes::copy_from_slice(bytes)), name, SOURCE, settings)
 }
 
 /// What rows are and how they ended: an accepted row is its event JSON, a refused one is its reason.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use adapter_memory::{MemoryLake, MemoryState};
 use arrow::array::{Array, AsArray};
 use cdp_app::{Committer, Ingest};
-use cdp_drops::{BatchLimits, DropSettings, DropSource, FileReport, Intake, IntakeError, Status};
+use cdp_drops::{BatchLimits, DropSettings, DropSource, FileReport, Intake, IntakeError, LocalFile, Status};
 use cdp_event::Timestamp;
 use cdp_identity::Rules;
 use cdp_ports::{Chance, Clock, FaultKind, Item, Key, PortError, PortResult, State, TableName, Transaction};
@@ -98,7 +98,8 @@ impl Bench {
     ) -> Result<FileReport, IntakeError> {
         let source = DropSource { name: SOURCE, settings: &self.settings };
         let intake = Intake { ingest: &self.ingest, limits };
-        block_on(intake.take_in(source, path, &mut |told| {
+        let file = LocalFile::open(path)?;
+        block_on(intake.take_in(source, &file, &mut |told| {
             if stops(told.file) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }))
     }
@@ -253,7 +254,10 @@ fn a_file_that_changes_while_it_is_read_waits_until_it_is_still() {
         std::fs::write(&path, text).is_err()
     };
     let outcome = bench.try_to(&path, limits, grow);
-    assert!(matches!(&outcome, Err(IntakeError::Changed(changed)) if *changed == path), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Err(IntakeError::Changed(place)) if *place == path.display().to_string()),
+        "{outcome:?}"
+    );
     assert_eq!(bench.take_in(&path).status, Status::Done);
 }
 

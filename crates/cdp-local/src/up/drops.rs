@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cdp_drops::{BatchLimits, DropSource, Intake, IntakeError, Watch};
+use cdp_drops::{BatchLimits, DropSource, Intake, IntakeError, LocalFile, Watch};
 use cdp_ports::Clock;
 use futures::executor::block_on;
 
@@ -72,7 +72,7 @@ impl DropWatcher<'_> {
     fn take_in(&self, source: DropSource<'_>, path: &Path) -> Result<(), IntakeError> {
         let intake = Intake { ingest: &self.platform.ingest, limits: BatchLimits::default() };
         let mut began = Instant::now();
-        let report = block_on(intake.take_in(source, path, &mut |progress| {
+        let report = block_on(intake.take_in(source, &LocalFile::open(path)?, &mut |progress| {
             measure::batch(progress.partition, progress.batch, began.elapsed());
             began = Instant::now();
             self.landed.ring();
@@ -91,7 +91,7 @@ enum FileFate {
 
 fn fate(error: &IntakeError) -> FileFate {
     match error {
-        IntakeError::Io { .. } => FileFate::WaitsForAChange,
+        IntakeError::Io { .. } | IntakeError::Gone(_) => FileFate::WaitsForAChange,
         IntakeError::Changed(_) => FileFate::Of(Fate::TryAgain),
         IntakeError::Ingest(error) => FileFate::Of(Fate::of(error)),
         IntakeError::Port(error) => FileFate::Of(Fate::of_kind(error.kind)),
