@@ -203,7 +203,7 @@ mod tests {
             r#"{{"file":"a.csv","source":"partner","status":"{status}","detail":null,"format":"csv","compression":"none",
             "encoding":"UTF-8","rows":3,"events":2,"taken":2,"duplicates":0,"refused":1,"refused_by_reason":{{"no_identifier":1}},
             "examples":[],"partition":"drop-1","first_seen":"2026-01-31T09:00:00Z","started":"2026-01-31T09:00:00Z",
-            "finished":null,"bytes":10,"modified_ns":1,"changed_ns":1,"settings":"s"}}"#
+            "finished":null,"bytes":10,"modified_ns":1,"mark":"1","settings":"s"}}"#
         );
         bucket.store.put(&Key::from("partner/.reports/a.csv.json"), text.into()).await.expect("put");
     }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use adapter_memory::{MemoryLake, MemoryState};
 use cdp_app::Ingest;
 use cdp_event::{PartitionId, Record, Sequence, Timestamp};
-use cdp_ports::{Batches, Compaction, DataFile, FaultKind, PortError, PortResult};
+use cdp_ports::{Batches, Compaction, DataFile, FaultKind, Landing, PortError, PortResult};
 
 use super::*;
 
@@ -18,11 +18,13 @@ struct Torn {
     torn: Option<TableName>,
 }
 
-impl Lake for Torn {
+impl Landing for Torn {
     async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
         self.lake.put(table, date, name, rows).await
     }
+}
 
+impl Lake for Torn {
     async fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {
         if self.torn == Some(table) {
             return Err(PortError::new(FaultKind::Busy, format!("commit plan {plan} to {table}")));

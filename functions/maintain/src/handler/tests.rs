@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use adapter_memory::{MemoryLake, MemoryState, MemoryStream};
 use cdp_app::{Checkpoint, Committer, Ingest};
 use cdp_event::{PartitionId, Record, Sequence, Timestamp};
-use cdp_ports::{Batches, Compaction, DataFile, FaultKind, PortError, PortResult};
+use cdp_ports::{Batches, Compaction, DataFile, FaultKind, Landing, PortError, PortResult};
 
 use super::*;
 
@@ -20,11 +20,13 @@ struct Torn {
     torn: Option<TableName>,
 }
 
-impl Lake for Torn {
+impl Landing for Torn {
     async fn put(&self, table: TableName, date: &str, name: &str, rows: Batches<'_>) -> PortResult<DataFile> {
         self.lake.put(table, date, name, rows).await
     }
+}
 
+impl Lake for Torn {
     async fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {
         self.lake.commit(table, plan, files).await
     }
