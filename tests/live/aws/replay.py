@@ -75,7 +75,8 @@ def fields(message):
         if key & 7 == 0:
             numbers[key >> 3] = varint()
         else:
-            message = message[varint() :]
+            length = varint()
+            message = message[length:]
     return numbers
 
 
@@ -89,7 +90,8 @@ def progress(job):
     return (numbers.get(3, 0), numbers.get(4, 0)) if numbers.get(6) else None
 
 
-# Refused records.
+# Refused records, and nothing that was refused before.
+since = now()
 refused = [json.dumps({"type": "track", "event": "Seen", "messageId": f"{RUN}-{at}"}) for at in range(250)]
 for at in range(0, len(refused), 125):
     records = [{"Data": text.encode(), "PartitionKey": text} for text in refused[at : at + 125]]
@@ -104,17 +106,15 @@ def times():
 
 until("they are in quarantine", lambda: times() == [1] * len(refused))
 asked_until = now()
-since = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)).isoformat().replace("+00:00", "Z")
 job = dict(table="quarantine", reason="no_identifier", since=since, until=asked_until)
 first = ask(**job)
 until("the first job is done", lambda: progress(first) is not None)
-replayed, passed_over = progress(first)
-check_equal("replayed, at least", (replayed >= len(refused), passed_over), (True, 0))
+check_equal("the first job replayed, passed over", progress(first), (len(refused), 0))
 until("each is refused again", lambda: times() == [2] * len(refused))
 
 second = ask(**job)
 until("the second job is done", lambda: progress(second) is not None)
-check_equal("the second job replayed, passed over", progress(second), (0, replayed))
+check_equal("the second job replayed, passed over", progress(second), (0, len(refused)))
 ask(**job, id=first)
 time.sleep(15)
 check_equal("each went once", times(), [2] * len(refused))
@@ -163,7 +163,7 @@ def all_buried():
 
 
 until("what can't be done is in the dead letters", all_buried)
-print(f"{replayed} refused records and {len(there)} events, each once")
+print(f"{len(refused)} refused records and {len(there)} events, each once")
 
 # Threads that readers of tables leave behind abort the interpreter's own end, now and then.
 sys.stdout.flush()
