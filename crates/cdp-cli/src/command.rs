@@ -13,6 +13,8 @@ mod verify;
 
 mod check;
 
+mod cost;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -48,6 +50,7 @@ pub enum Command {
     Quarantine(quarantine::Quarantine),
     Verify(verify::Verify),
     Check(check::Check),
+    Cost(cost::Cost),
     #[command(subcommand)]
     Bench(bench::Bench),
 }
@@ -71,6 +74,7 @@ impl Command {
             Self::Quarantine(command) => command.run(),
             Self::Verify(command) => command.run(),
             Self::Check(command) => command.run(),
+            Self::Cost(command) => command.run(),
             Self::Bench(command) => command.run(),
         }
     }
