@@ -5,7 +5,7 @@ CDP := target/debug/cdp
 DEMO := .cache/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint deploy deploy-local
+.PHONY: help run test bench bench-aws lint deploy deploy-local
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,16 @@ $(LABELLED)/events.jsonl:
 $(HARD)/events.jsonl:
 	python3 events/clickstream/generate.py --events 200000 --people 12000 --seed 7 --share 3 --junk 0.01 --out $(HARD)
 
+AWS_PYTHON := $(or $(CDP_AWS_PYTHON),tests/live/aws/.venv/bin/python)
+FUNCTIONS := $(CARGO) build --profile lambda --bins --package 'fn-*'
+
+bench-aws: $(LABELLED)/events.jsonl ## how fast functions start, and what they consume on AWS (an emulator's; 20 min); cdp cost reads it
+	$(FUNCTIONS)
+	infra/install
+	infra/emulator install
+	$(AWS_PYTHON) tests/bench/start.py
+	$(AWS_PYTHON) tests/bench/aws.py --toml crates/cdp-cost/src/consumption.toml
+
 lint: ## format, clippy, licences and advisories
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
@@ -51,7 +61,7 @@ CDK ?=
 
 deploy: ## to your AWS account: make deploy DIR=my-shop
 	@[ -f $(DIR)/cdp.toml ] || { echo "$(DIR) is no deployment: make one with \`cdp init\`, and name it: make deploy DIR=my-shop" >&2; exit 2; }
-	$(CARGO) build --release --bins --package 'fn-*'
+	$(FUNCTIONS)
 	CDP_DIR=$(DIR) infra/deploy $(CDK)
 
 deploy-local: ## to an emulator on this machine, without an account; infra/emulator stop ends it

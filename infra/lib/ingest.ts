@@ -20,10 +20,6 @@ export interface IngestProps {
   readonly stream: Stream
   readonly state: State
   readonly lake: Lake
-  /** Records; 2,000 unless it is said. A batch ends at 6 MB all the same. */
-  readonly batchSize?: number
-  /** How long a batch may wait to fill; 5 s unless it is said. */
-  readonly batchWindow?: Duration
 }
 
 export class Ingest extends Construct implements Stretch {
@@ -60,8 +56,10 @@ export class Ingest extends Construct implements Stretch {
       target: this.function.lambda,
       eventSourceArn: stream.arn,
       startingPosition: StartingPosition.TRIM_HORIZON,
-      batchSize: props.batchSize ?? 2000,
-      maxBatchingWindow: props.batchWindow ?? Duration.seconds(5),
+      // As many as Lambda takes: 6 MB end a batch of usual events before, at some 2,700, and the larger it is, the fewer writes
+      // and files an event costs.
+      batchSize: 10_000,
+      maxBatchingWindow: settings.ingest.batchWindow,
       // Exactly-once rests on the order of a shard: two batches of one at a time would fence each other off.
       parallelizationFactor: 1,
       reportBatchItemFailures: true,

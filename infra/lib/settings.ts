@@ -12,6 +12,8 @@ export interface Settings {
   readonly stage: Stage
   readonly architecture: Architecture
   readonly stream: StreamSettings
+  readonly ingest: IngestSettings
+  readonly state: StateSettings
   readonly front: FrontSettings
   readonly drops: DropBucketSettings
   readonly logs: RetentionDays
@@ -34,6 +36,16 @@ export interface StreamSettings {
   readonly retention: Duration
   /** `undefined`: the key that AWS manages for Kinesis. */
   readonly keyArn?: string
+}
+
+export interface IngestSettings {
+  /** How long a batch may wait to fill. */
+  readonly batchWindow: Duration
+}
+
+export interface StateSettings {
+  /** What DynamoDB may be scaled to, in units a second. `undefined`: it is paid by the request. */
+  readonly most?: { readonly reads: number, readonly writes: number }
 }
 
 export interface FrontSettings {
@@ -65,6 +77,10 @@ export function readSettings(context: Node): Settings {
       retention: isProd ? Duration.days(7) : Duration.days(1),
       keyArn: text('streamKeyArn'),
     },
+    // Longer is cheaper and later (`cdp cost --wait`): events of one person that share a batch are one write of State, which is
+    // most of what an event costs. Within 5 s few do, so this default is a choice for the sooner.
+    ingest: { batchWindow: Duration.seconds(whole('batchSeconds', text('batchSeconds') ?? '5', 300)) },
+    state: { most: units('stateUnits', text('stateUnits')) },
     front: {
       requestsPerSecond: whole('requestsPerSecond', text('requestsPerSecond') ?? (isProd ? '5000' : '100')),
       burst: whole('burst', text('burst') ?? (isProd ? '5000' : '200')),
@@ -98,9 +114,18 @@ function oneOf<T extends string>(name: string, value: string, allowed: readonly 
   return found
 }
 
-function whole(name: string, value: string): number {
-  if (!/^[1-9][0-9]{0,8}$/.test(value)) {
-    throw new Error(`context ${name}: a whole number from 1, not '${value}'`)
+function whole(name: string, value: string, most = 999_999_999): number {
+  if (!/^[1-9][0-9]{0,8}$/.test(value) || Number(value) > most) {
+    throw new Error(`context ${name}: a whole number from 1 to ${most}, not '${value}'`)
   }
   return Number(value)
+}
+
+function units(name: string, value: string | undefined): StateSettings['most'] {
+  if (value === undefined) return undefined
+  const found = /^([1-9][0-9]{0,5}),([1-9][0-9]{0,5})$/.exec(value)
+  if (found === null) {
+    throw new Error(`context ${name}: reads and writes a second, such as 2000,5000, not '${value}'`)
+  }
+  return { reads: Number(found[1]), writes: Number(found[2]) }
 }

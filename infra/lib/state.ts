@@ -13,6 +13,12 @@ const READ = ['dynamodb:BatchGetItem', 'dynamodb:Query']
 /** A transaction has no action of its own: it needs those of its parts. A put is an update, which counts the version. */
 const WRITE = ['dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem']
 
+/** Of provisioned units: room for as long as scaling takes. `cdp cost` counts with it. */
+const UTILIZATION = 70
+
+/** Where scaling begins: a tenth of where it ends. */
+const least = (most: number) => Math.ceil(most / 10)
+
 export class State extends Construct implements Stretch {
   readonly table: Table
   readonly alarms: readonly RunbookAlarm[]
@@ -20,11 +26,14 @@ export class State extends Construct implements Stretch {
 
   constructor(scope: Construct, id: string, props: { settings: Settings }) {
     super(scope, id)
-    const isProd = props.settings.stage === 'prod'
+    const { stage, state: { most } } = props.settings
+    const isProd = stage === 'prod'
     this.table = new Table(this, 'Items', {
       partitionKey: { name: 'partition', type: AttributeType.STRING },
       sortKey: { name: 'sort', type: AttributeType.STRING },
-      billingMode: BillingMode.PAY_PER_REQUEST,
+      ...(most === undefined
+        ? { billingMode: BillingMode.PAY_PER_REQUEST }
+        : { billingMode: BillingMode.PROVISIONED, readCapacity: least(most.reads), writeCapacity: least(most.writes) }),
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       encryption: TableEncryption.AWS_MANAGED,
       // Wakes up the commit, which needs to know no more than that there is something in the outbox.
@@ -32,6 +41,14 @@ export class State extends Construct implements Stretch {
       deletionProtection: isProd,
       removalPolicy: isProd ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
+
+    if (most !== undefined) {
+      // What is refused while it scales is tried again, and then waits in the stream: nothing is lost, some of it is late.
+      const target = { targetUtilizationPercent: UTILIZATION }
+      const { reads, writes } = most
+      this.table.autoScaleReadCapacity({ minCapacity: least(reads), maxCapacity: reads }).scaleOnUtilization(target)
+      this.table.autoScaleWriteCapacity({ minCapacity: least(writes), maxCapacity: writes }).scaleOnUtilization(target)
+    }
 
     const five = { period: Duration.minutes(5) }
     const throttles = (what: string) => this.table.metric(`${what}ThrottleEvents`, { ...five, statistic: 'Sum' })

@@ -51,6 +51,30 @@ test('a stream has the shards of the context; prod has it on demand without any'
   templateOf('prod', { shards: '12' }).hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 12 })
 })
 
+test('State is paid by the request, or scaled up to the units of the context', () => {
+  templateOf('prod').hasResourceProperties('AWS::DynamoDB::Table', { BillingMode: 'PAY_PER_REQUEST' })
+  const scaled = templateOf('prod', { stateUnits: '2000,5000' })
+  scaled.hasResourceProperties('AWS::DynamoDB::Table', {
+    ProvisionedThroughput: { ReadCapacityUnits: 200, WriteCapacityUnits: 500 },
+  })
+  for (const [dimension, most] of [['ReadCapacityUnits', 2000], ['WriteCapacityUnits', 5000]] as const) {
+    scaled.hasResourceProperties('AWS::ApplicationAutoScaling::ScalableTarget', {
+      ScalableDimension: `dynamodb:table:${dimension}`,
+      MinCapacity: most / 10,
+      MaxCapacity: most,
+    })
+  }
+})
+
+test('a batch waits as long as the context says', () => {
+  for (const [context, seconds] of [[{}, 5], [{ batchSeconds: '60' }, 60]] as const) {
+    templateOf('prod', context).hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      ParallelizationFactor: 1,
+      MaximumBatchingWindowInSeconds: seconds,
+    })
+  }
+})
+
 test('a customer\'s key encrypts the stream, and its users may use it', () => {
   const keyArn = 'arn:aws:kms:eu-west-1:111122223333:key/one'
   const template = templateOf('prod', { streamKeyArn: keyArn })
@@ -79,7 +103,7 @@ test('the emulator is spared what it refuses, and nothing else', () => {
 })
 
 test('a wrong context is refused by its name', () => {
-  for (const [name, value] of [['stage', 'test'], ['shards', '0'], ['shards', 'many'], ['dropDays', '0'], ['architecture', 'mips'], ['emulator', 'yes']]) {
+  for (const [name, value] of [['stage', 'test'], ['shards', '0'], ['shards', 'many'], ['dropDays', '0'], ['architecture', 'mips'], ['emulator', 'yes'], ['batchSeconds', '301'], ['stateUnits', '5000']]) {
     assert.throws(() => templateOf('dev', { [name!]: value! }), new RegExp(`context ${name}: .* not '${value}'`))
   }
 })

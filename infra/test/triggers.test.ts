@@ -12,7 +12,7 @@ test('ingest takes a shard in order, whole batches, for as long as the stream ke
     EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^Stream'), 'Arn'] },
     StartingPosition: 'TRIM_HORIZON',
     ParallelizationFactor: 1,
-    BatchSize: 2000,
+    BatchSize: 10_000,
     MaximumBatchingWindowInSeconds: 5,
     FunctionResponseTypes: ['ReportBatchItemFailures'],
     BisectBatchOnFunctionError: false,

@@ -7,8 +7,9 @@
 mod state;
 
 mod item;
+mod pack;
 mod patience;
 mod write;
 
-pub use item::{BODY, PARTITION, SORT, VERSION};
+pub use item::{BODY, PACKED, PARTITION, SORT, VERSION};
 pub use state::DynamoState;

@@ -13,8 +13,9 @@ use cdp_ports::{FaultKind, Item, Key, PortError, PortResult, State, Transaction,
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::item::{self, Attributes, PARTITION, SORT};
+use crate::pack::Packer;
 use crate::patience::Patience;
-use crate::write;
+use crate::write::{self, Parameters};
 
 /// What BatchGetItem takes.
 const KEYS_AT_A_TIME: usize = 100;
@@ -29,12 +30,13 @@ pub struct DynamoState {
     /// though it happened; a transaction carries a token against that.
     once: Client,
     table: String,
+    packer: Packer,
 }
 
 impl DynamoState {
     pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
         let once = aws_sdk_dynamodb::config::Builder::from(config).retry_config(RetryConfig::disabled()).build();
-        Self { client: Client::new(config), once: Client::from_conf(once), table: table.into() }
+        Self { client: Client::new(config), once: Client::from_conf(once), table: table.into(), packer: Packer::new() }
     }
 
     /// Any number of different keys.
@@ -56,7 +58,7 @@ impl DynamoState {
             let answer = self.client.batch_get_item().request_items(&self.table, asked).send().await;
             let answer = answer.map_err(|error| fault(action(), error))?;
             for attributes in answer.responses.into_iter().flat_map(HashMap::into_values).flatten() {
-                found.push(item::read(attributes)?);
+                found.push(item::read(attributes, &self.packer)?);
             }
             let left = answer.unprocessed_keys.into_iter().flat_map(HashMap::into_values);
             wanted = left.flat_map(|left| left.keys).collect();
@@ -72,15 +74,15 @@ impl DynamoState {
 
     /// One write by itself.
     async fn write(&self, write: &Write) -> Result<(), WriteError> {
-        let (key, names, values) = (item::key(write.key()), write::names(write), write::values(write));
-        let condition = write::condition(write.condition()).map(str::to_owned);
+        let Parameters { key, update, condition, names, values } = Parameters::of(write, &self.packer);
+        let condition = condition.map(str::to_owned);
         match write {
             Write::Put { .. } => self
                 .once
                 .update_item()
                 .table_name(&self.table)
                 .set_key(Some(key))
-                .update_expression(write::PUT)
+                .set_update_expression(update.map(str::to_owned))
                 .set_condition_expression(condition)
                 .set_expression_attribute_names(names)
                 .set_expression_attribute_values(values)
@@ -106,7 +108,8 @@ impl DynamoState {
 
     /// All writes or none.
     async fn transact(&self, writes: &[Write]) -> Result<(), WriteError> {
-        let items = writes.iter().map(|write| write::in_transaction(&self.table, write)).collect::<Result<Vec<_>, _>>();
+        let items = writes.iter().map(|write| write::in_transaction(&self.table, write, &self.packer));
+        let items = items.collect::<Result<Vec<_>, _>>();
         let items = items.map_err(|error| WriteError::told(FaultKind::Refused, error))?;
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         sent.map(drop).map_err(|error| match error.as_service_error() {
@@ -198,7 +201,7 @@ impl State for DynamoState {
             }
             let page = query.send().await.map_err(|error| fault(format!("query {partition}/{prefix}*"), error))?;
             for attributes in page.items.into_iter().flatten() {
-                found.push(item::read(attributes)?);
+                found.push(item::read(attributes, &self.packer)?);
             }
             start = page.last_evaluated_key;
             if start.is_none() || found.len() >= limit {

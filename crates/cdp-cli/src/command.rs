@@ -14,6 +14,8 @@ mod verify;
 
 mod check;
 
+mod cost;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -50,6 +52,7 @@ pub enum Command {
     Replay(replay::Replay),
     Verify(verify::Verify),
     Check(check::Check),
+    Cost(cost::Cost),
     #[command(subcommand)]
     Bench(bench::Bench),
 }
@@ -74,6 +77,7 @@ impl Command {
             Self::Replay(command) => command.run(),
             Self::Verify(command) => command.run(),
             Self::Check(command) => command.run(),
+            Self::Cost(command) => command.run(),
             Self::Bench(command) => command.run(),
         }
     }

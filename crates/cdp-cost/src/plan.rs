@@ -1,0 +1,107 @@
+//! How the stream is cut: into shards, whose batches wait. More shards mean batches that wait longer before they are full, in
+//! which more events are of one person, and are one write.
+
+use crate::stack::{BATCH_BYTES, BATCH_RECORDS, RECORD_ENVELOPE_BYTES};
+use crate::{Bill, Consumption, Load, Prices, front, ingest, stream, tables, watch};
+
+const SHARD_EVENTS_PER_SECOND: f64 = 1000.0;
+const SHARD_BYTES_PER_SECOND: f64 = 1024.0 * 1024.0;
+/// What a stream on demand has from the beginning. Later it has twice what its peaks need.
+const ON_DEMAND_SHARDS: f64 = 4.0;
+/// Shards beyond so many times those that the load needs were never worth it.
+const MOST_SPREAD: f64 = 32.0;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    pub on_demand: bool,
+    pub shards: f64,
+    pub events_per_batch: f64,
+    /// How long its batches wait: as long as they may, or until they are full.
+    pub wait_s: f64,
+}
+
+impl Plan {
+    fn of(load: &Load, shards: f64, on_demand: bool) -> Self {
+        let in_a_shard = load.events_per_second / shards;
+        // Base64 makes four bytes of three.
+        let by_bytes = BATCH_BYTES / (load.event_bytes * 4.0 / 3.0 + RECORD_ENVELOPE_BYTES);
+        let wait_s = load.wait_s.min(BATCH_RECORDS.min(by_bytes) / in_a_shard);
+        // One event starts a batch, and it waits for those that come with it.
+        Self { on_demand, shards, events_per_batch: (in_a_shard * wait_s).max(1.0), wait_s }
+    }
+
+    pub(crate) fn batches_per_second(&self, load: &Load) -> f64 {
+        load.events_per_second / self.events_per_batch
+    }
+}
+
+/// The least that the load can cost, and how.
+pub fn cheapest(load: &Load, consumption: &Consumption, prices: &Prices) -> (Plan, Bill) {
+    let by_bytes = load.events_per_second * load.event_bytes / SHARD_BYTES_PER_SECOND;
+    let needed = (load.events_per_second / SHARD_EVENTS_PER_SECOND).max(by_bytes).ceil().max(1.0);
+    let mut best = bill_of(load, Plan::of(load, ON_DEMAND_SHARDS.max(2.0 * needed), true), consumption, prices);
+    let mut spread = 1.0;
+    while spread <= MOST_SPREAD {
+        let provisioned = bill_of(load, Plan::of(load, (needed * spread).ceil(), false), consumption, prices);
+        if provisioned.1.dollars() < best.1.dollars() {
+            best = provisioned;
+        }
+        spread *= 1.25;
+    }
+    best
+}
+
+fn bill_of(load: &Load, plan: Plan, consumption: &Consumption, prices: &Prices) -> (Plan, Bill) {
+    let mut bill = Bill::default();
+    front::add(&mut bill, load, consumption, prices);
+    stream::add(&mut bill, load, &plan, prices);
+    let mut used = ingest::add(&mut bill, load, &plan, consumption, prices);
+    used += tables::add(&mut bill, load, &plan, consumption, prices);
+    used += front::lookups(&mut bill, load, consumption, prices);
+    ingest::add_state(&mut bill, load, used, consumption, prices);
+    watch::add(&mut bill, load, &plan, consumption, prices);
+    (plan, bill)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Capacity;
+
+    fn load(events_per_second: f64, wait_s: f64) -> Load {
+        Load {
+            events_per_second,
+            event_bytes: 1200.0,
+            lookups_per_second: 0.0,
+            events_per_call: None,
+            wait_s,
+            kept_days: 1.0,
+            state: Capacity::OnDemand,
+        }
+    }
+
+    #[test]
+    fn a_batch_ends_with_its_wait_or_when_it_is_full() {
+        // 6 MiB hold 2796 records of 1600 + 650 bytes.
+        for (events_per_second, shards, wait_s, expected) in
+            [(100.0, 1.0, 5.0, (500.0, 5.0)), (1000.0, 1.0, 5.0, (2796.0, 2.796)), (0.1, 1.0, 5.0, (1.0, 5.0))]
+        {
+            let plan = Plan::of(&load(events_per_second, wait_s), shards, false);
+            assert_eq!((plan.events_per_batch.floor(), (plan.wait_s * 1000.0).floor() / 1000.0), expected);
+        }
+    }
+
+    #[test]
+    fn a_load_is_cheaper_by_the_event_than_a_smaller_one() {
+        let (consumption, prices) = (Consumption::measured().expect("made"), Prices::of("us-east-1").expect("there"));
+        let by_event = |rate| cheapest(&load(rate, 5.0), &consumption, &prices).1.dollars() / rate;
+        assert!(by_event(100.0) > by_event(1000.0) && by_event(1000.0) >= by_event(10_000.0));
+    }
+
+    #[test]
+    fn who_may_wait_longer_never_pays_more() {
+        let (consumption, prices) = (Consumption::measured().expect("made"), Prices::of("us-east-1").expect("there"));
+        let dollars = |wait_s| cheapest(&load(10_000.0, wait_s), &consumption, &prices).1.dollars();
+        assert!(dollars(60.0) <= dollars(5.0) && dollars(5.0) <= dollars(1.0));
+    }
+}
