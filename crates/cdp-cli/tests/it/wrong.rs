@@ -34,20 +34,17 @@ fn a_folder_and_aws_are_not_asked_at_once() {
         vec!["quarantine", "list"],
         vec!["quarantine", "show", "x@1.0"],
         vec!["quarantine", "replay"],
+        vec!["replay", "--from", "s3://old"],
     ] {
         let both = command.clone().into_iter().chain(["--aws", "--dir", "shop"]);
         cdp(both).fails(2, "--dir names a deployment in a folder, --aws one on AWS: give one of them");
         cdp(command.clone().into_iter().chain(["--stage", "prod"])).fails(2, "--aws");
         // A folder that the shell names for all commands is no contradiction; what is wrong then is that no region is set.
-        let aws = shop.without_aws(command.iter().copied().chain(["--aws"]));
-        if command == ["quarantine", "replay"] {
-            aws.fails(2, "`cdp quarantine replay` works on a folder only");
-        } else {
-            aws.fails(2, "set AWS_REGION");
-        }
+        shop.without_aws(command.iter().copied().chain(["--aws"])).fails(2, "set AWS_REGION");
     }
     cdp(["query", "select 1", "--engine", "athena"]).fails(2, "--aws");
     cdp(["up", "--aws"]).fails(2, "--aws");
+    cdp(["replay", "--aws", "--from", "old-shop"]).fails(2, "name the lake of another deployment as s3://BUCKET");
 }
 
 #[test]
