@@ -237,7 +237,10 @@ mod tests {
         let [a, b, never] = ["a", "b", "never"].map(PartitionId::new);
         let later = Offset::new(Sequence::from(1_000), 0);
         block_on(async {
-            assert_eq!(retire(&platform.state, |partition| *partition == a).await.expect("memory"), [a.clone()]);
+            assert_eq!(
+                retire(&platform.state, |partition| *partition == a).await.expect("memory"),
+                std::slice::from_ref(&a)
+            );
 
             let mut known = Checkpoints::default();
             known.refresh(&platform.state).await.expect("memory");

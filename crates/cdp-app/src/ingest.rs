@@ -94,10 +94,7 @@ pub struct PartitionIngest<'i, S, L, C> {
 
 impl<S: State, L: Landing, C: Clock + Chance> Ingest<S, L, C> {
     pub async fn open(&self, partition: PartitionId) -> Result<PartitionIngest<'_, S, L, C>, IngestError> {
-        let (version, checkpoint) = match checkpoint::load_versioned(&self.state, &partition).await? {
-            Some(found) => found,
-            None => (None, Checkpoint::default()),
-        };
+        let (version, checkpoint) = checkpoint::load_versioned(&self.state, &partition).await?.unwrap_or_default();
         let (cache, checkpoints) = (IdentityCache::default(), Checkpoints::default());
         Ok(PartitionIngest { ingest: self, partition, checkpoint, version, cache, checkpoints })
     }
