@@ -169,7 +169,7 @@ fn goes_on(mut member: Member) {
     let (partition, offset) = seeds::place();
     for event in seeds::events() {
         if let Ok(event) = validate(&raw(&event, offset)) {
-            member.apply(&partition, &event);
+            member.apply(&partition, &event, event.received_at);
         }
     }
     member.forget(&NothingReturns, MOMENT);

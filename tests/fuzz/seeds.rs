@@ -109,7 +109,7 @@ pub fn members() -> Vec<Vec<u8>> {
         let offset = Offset::new(offset.sequence, sub);
         let raw = raw(&event, offset);
         if let Ok(event) = validate(&raw) {
-            member.apply(&partition, &event);
+            member.apply(&partition, &event, event.received_at);
             members.push(member.clone().encode());
         }
     }

@@ -32,7 +32,7 @@ impl KinesisStream {
         self.check(records)?;
         let mut places = Vec::with_capacity(records.len());
         for some in requests(records) {
-            let taken = self.append_some(some).await?;
+            let taken = self.append_some(some).await.map_err(|error| behind(!places.is_empty(), error))?;
             if let Some(refused) = taken.refused {
                 return Err(self.throttled(
                     records.len(),
@@ -50,7 +50,8 @@ impl KinesisStream {
         self.check(records)?;
         let mut places = Vec::with_capacity(records.len());
         for some in requests(records) {
-            let taken = self.append_some(some).await?;
+            let taken =
+                self.append_some(some).await.map_err(|error| behind(places.iter().any(Option::is_some), error))?;
             places.extend(taken.places);
             // The stream is overloaded: what it was not asked to take waits with what it refused.
             if taken.refused.is_some() {
@@ -83,7 +84,10 @@ impl KinesisStream {
             if tried > 0 {
                 tokio::time::sleep(FIRST_WAIT * (1 << (tried - 1))).await;
             }
-            let answers = self.put(left.iter().map(|at| &records[*at])).await?;
+            let answers = self
+                .put(left.iter().map(|at| &records[*at]))
+                .await
+                .map_err(|error| behind(places.iter().any(Option::is_some), error))?;
             let mut throttled = Vec::new();
             for (at, answer) in left.into_iter().zip(answers) {
                 match place_of(&answer) {
@@ -124,6 +128,11 @@ impl KinesisStream {
     }
 }
 
+/// A fault behind records that were written: whatever it is, the caller must not take all of them for not written.
+fn behind(some_are_written: bool, error: PortError) -> PortError {
+    if some_are_written { PortError { kind: FaultKind::Busy, ..error } } else { error }
+}
+
 fn entry(record: &NewRecord) -> Result<PutRecordsRequestEntry, aws_sdk_kinesis::error::BuildError> {
     PutRecordsRequestEntry::builder()
         .partition_key(&record.partition_key)
@@ -160,6 +169,14 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+
+    #[test]
+    fn a_fault_behind_written_records_is_no_refusal() {
+        for (some_are_written, expected) in [(false, FaultKind::Broken), (true, FaultKind::Busy)] {
+            let fault = behind(some_are_written, PortError::new(FaultKind::Broken, "append"));
+            assert_eq!(fault.kind, expected);
+        }
+    }
 
     #[test]
     fn requests_are_as_large_as_the_service_takes() {

@@ -35,12 +35,11 @@ async fn take<S: Stream>(
     request: Request,
 ) -> Result<Taken, Refusal> {
     let (parts, body) = request.into_parts();
-    let body = read(body, &api.limits).await?;
-    let now = api.now();
     // A name that can't be decoded is unknown too.
     let name = path.map_or_else(|_| String::new(), |Path(name)| name);
     let webhook = api.webhook(&name).ok_or_else(|| Refusal::UnknownWebhook(name.chars().take(64).collect()))?;
-    let headers = headers(&parts.headers);
+    let body = read(body, &api.limits).await?;
+    let (headers, now) = (headers(&parts.headers), api.now());
     webhook.verify(&headers, &body, now)?;
 
     let batch = webhook.events(&headers, &body, api.limits.batch_events);

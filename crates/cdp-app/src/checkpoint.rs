@@ -129,12 +129,15 @@ pub(crate) async fn load_versioned(
     Ok(Some((is_open.then_some(item.version), Checkpoint::decode(item.body)?)))
 }
 
-/// Moves the checkpoint on. `expected`: the version that the caller knows.
+/// Moves the checkpoint on. `expected`: the version that the caller knows; without one, the partition must be new: one that is
+/// over has no open checkpoint either.
 pub(crate) fn writes(partition: &PartitionId, checkpoint: &Checkpoint, expected: Option<Version>) -> Vec<Write> {
     let condition = expected.map_or(Condition::Absent, Condition::At);
     let body = checkpoint.encode();
     if !checkpoint.closed {
-        return vec![Write::Put { key: checkpoint_key(partition), body, condition }];
+        let is_new = Write::Check { key: closed_key(partition), condition: Condition::Absent };
+        let put = Write::Put { key: checkpoint_key(partition), body, condition };
+        return if expected.is_none() { vec![put, is_new] } else { vec![put] };
     }
     vec![
         Write::Delete { key: checkpoint_key(partition), condition },
@@ -228,8 +231,23 @@ mod tests {
     use futures::executor::block_on;
 
     use super::*;
-    use crate::small_platform::platform;
+    use crate::small_platform::{Platform, platform};
     use crate::{IngestError, retire};
+
+    async fn open(platform: &Platform) -> Checkpoints {
+        let mut open = Checkpoints::default();
+        open.refresh(&platform.state).await.expect("memory");
+        open
+    }
+
+    fn record(platform: &Platform, sequence: u64) -> Record {
+        Record {
+            sequence: Sequence::from(sequence),
+            arrived_at: platform.clock.now(),
+            partition_key: "k".into(),
+            data: "{}".into(),
+        }
+    }
 
     #[test]
     fn a_partition_that_is_over_stands_apart_and_takes_nothing_more() {
@@ -238,7 +256,7 @@ mod tests {
         let later = Offset::new(Sequence::from(1_000), 0);
         block_on(async {
             assert_eq!(
-                retire(&platform.state, |partition| *partition == a).await.expect("memory"),
+                retire(&platform.state, &open(&platform).await, |partition| *partition == a).await.expect("memory"),
                 std::slice::from_ref(&a)
             );
 
@@ -253,16 +271,17 @@ mod tests {
             assert!(!known.may_return(&a, later), "what is over is known for ever");
             assert_eq!(Checkpoints::all(&platform.state).await.expect("memory").iter().count(), 2);
 
+            let mut unaware = platform.open(never.clone()).await.expect("memory");
+            let mut other = platform.open(never.clone()).await.expect("memory");
+            other.take_records(&[record(&platform, 1)], "test").await.expect("memory");
+            retire(&platform.state, &open(&platform).await, |partition| *partition == never).await.expect("memory");
+            let refused = unaware.take_records(&[record(&platform, 1)], "test").await;
+            assert!(matches!(refused, Err(IngestError::Fenced(_))), "{refused:?}");
+
             let mut again = platform.open(a.clone()).await.expect("memory");
             let done = again.checkpoint().done;
             assert!(again.checkpoint().closed && done.is_some());
-            let record = Record {
-                sequence: Sequence::from(1_000),
-                arrived_at: platform.clock.now(),
-                partition_key: "k".into(),
-                data: "{}".into(),
-            };
-            let refused = again.take_records(&[record], "test").await;
+            let refused = again.take_records(&[record(&platform, 1_000)], "test").await;
             assert!(matches!(refused, Err(IngestError::Closed(_))), "{refused:?}");
         });
     }

@@ -149,7 +149,10 @@ impl Member {
     /// Applies an event of `partition`, in the partition's order. A repeated delivery changes nothing and has the verdict
     /// that it had before: an event at or below the highest applied offset was accepted if its own message is remembered
     /// at that very place, and a duplicate otherwise, since none is forgotten while it may return.
-    pub fn apply(&mut self, partition: &PartitionId, event: &Event<'_>) -> Verdict {
+    ///
+    /// `arrived_at`: when this platform took it in. Its message is remembered from then on: an event that is replayed was received
+    /// long before, and may come twice all the same.
+    pub fn apply(&mut self, partition: &PartitionId, event: &Event<'_>, arrived_at: Timestamp) -> Verdict {
         let hash = xxh3_64(event.message_id.as_bytes());
         let applied = self.applied.iter().position(|(p, _)| p == partition);
         if applied.is_some_and(|at| event.offset <= self.applied[at].1) {
@@ -164,7 +167,7 @@ impl Member {
             self.duplicates += 1;
             return Verdict::Duplicate;
         }
-        self.seen.push(hash, event.received_at, partition, event.offset);
+        self.seen.push(hash, arrived_at, partition, event.offset);
         self.absorb(event);
         Verdict::Accepted
     }

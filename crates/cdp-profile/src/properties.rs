@@ -42,7 +42,9 @@ fn applied_to(id: u8, order: &[u8]) -> Member {
     let mut member = Member::new(ProfileId::from_bytes([id; 16]));
     let partition = PartitionId::new("p");
     for (sequence, n) in order.iter().enumerate() {
-        member.apply(&partition, &event(&json(*n), sequence as u64));
+        let json = json(*n);
+        let event = event(&json, sequence as u64);
+        member.apply(&partition, &event, event.received_at);
     }
     member
 }
@@ -72,7 +74,7 @@ proptest! {
         let partition = PartitionId::new("p");
         let json: Vec<String> = events.iter().map(|n| json(*n)).collect();
         let deliver = |member: &mut Member, from: usize| -> Vec<Verdict> {
-            json.iter().enumerate().skip(from).map(|(at, json)| member.apply(&partition, &event(json, at as u64))).collect()
+            json.iter().enumerate().skip(from).map(|(at, json)| { let event = event(json, at as u64); member.apply(&partition, &event, event.received_at) }).collect()
         };
         let mut member = Member::new(ProfileId::from_bytes([7; 16]));
         let first = deliver(&mut member, 0);

@@ -1,10 +1,10 @@
 //! The part of the HTTP API that commands ask, answered in this process: profiles from State, and the proof. What is refused to
 //! the caller's own role is refused here; the deployment's tokens are not asked for.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use adapter_machine::Machine;
 use axum::extract::State;
@@ -73,17 +73,19 @@ async fn prove(remote: &Remote) -> Result<Verification, NotProved> {
 /// Jobs that this command has put into the queue.
 struct Replays {
     remote: Remote,
-    asked: Mutex<BTreeSet<String>>,
+    asked: Mutex<BTreeMap<String, Instant>>,
 }
 
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
+/// A job that is sound is begun at once, unless as many others are at work as may be.
+const BEGUN_WITHIN: Duration = Duration::from_secs(3 * 60);
 
 /// The function does the work; here it is asked for once, and looked at.
 async fn replay(State(replays): State<Arc<Replays>>, job: String) -> Response {
     match replays.step(&job).await {
         Ok(view) => Json(view).into_response(),
         Err(error) => {
-            let is_ours = matches!(error, NotReplayed::NotAJob(_));
+            let is_ours = matches!(error, NotReplayed::NotAJob(_) | NotReplayed::Replay(ReplayError::OwnLake(_)));
             let status = if is_ours { StatusCode::BAD_REQUEST } else { StatusCode::INTERNAL_SERVER_ERROR };
             (status, Json(json!({ "code": "failed", "message": error.to_string() }))).into_response()
         }
@@ -99,20 +101,30 @@ enum NotReplayed {
     #[error(transparent)]
     Port(#[from] PortError),
     #[error(transparent)]
-    Progress(#[from] ReplayError),
+    Replay(#[from] ReplayError),
+    #[error(
+        "the function `replay` has not begun {0}; its log says why, and a job that it can't read is in its dead letters"
+    )]
+    NotBegun(String),
 }
 
 impl Replays {
     async fn step(&self, text: &str) -> Result<ReplayView, NotReplayed> {
         let job = ReplayJob::parse(text)?;
-        let is_new = self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.clone());
-        if is_new {
+        job.lake(&self.remote.lake()?)?;
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).get(&job.id).copied();
+        if asked.is_none() {
             self.remote.replays()?.send(text).await?;
+            self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.clone(), Instant::now());
         }
         tokio::time::sleep(LOOKED_AT_EVERY).await;
         let state = self.remote.state()?;
         let progress = Progress::load(&state, &job.id).await?;
-        Ok(progress.map_or_else(|| ReplayView::waiting(&job), |progress| ReplayView::from(&progress)))
+        match progress {
+            Some(progress) => Ok(ReplayView::from(&progress)),
+            None if asked.is_some_and(|asked| asked.elapsed() > BEGUN_WITHIN) => Err(NotReplayed::NotBegun(job.id)),
+            None => Ok(ReplayView::waiting(&job)),
+        }
     }
 }
 

@@ -50,6 +50,11 @@ impl Remote {
         Ok(DropBucket::over(store, bucket))
     }
 
+    /// Where the deployment's own lake stands.
+    pub fn lake(&self) -> Result<String, RemoteError> {
+        Ok(format!("s3://{}", self.stack.output("LakeBucket")?))
+    }
+
     /// Where jobs of a replay are asked for.
     pub fn replays(&self) -> Result<SqsQueue, RemoteError> {
         Ok(SqsQueue::new(&self.aws, self.stack.output("ReplayQueue")?))

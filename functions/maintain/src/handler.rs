@@ -9,7 +9,7 @@ use adapter_delta::DeltaLake;
 use adapter_dynamodb::DynamoState;
 use adapter_kinesis::KinesisStream;
 use adapter_machine::Machine;
-use cdp_app::{Upkeep, retire};
+use cdp_app::{Checkpoints, Upkeep, retire};
 use cdp_deployment::RetentionSettings;
 use cdp_lambda::{Deadline, StartError, Surroundings};
 use cdp_ports::{Clock, Lake, State, Stream, TableName};
@@ -71,10 +71,13 @@ impl<S: State, L: Lake, R: Stream> Handler<S, L, R> {
 
     /// A shard that was split or merged is gone once its records are; nothing of it is in flight any more.
     async fn retire_shards(&self) -> Result<(), Error> {
+        let mut open = Checkpoints::default();
+        open.refresh(&self.state).await?;
         let there = self.stream.partitions().await?;
-        for shard in
-            retire(&self.state, |partition| partition.as_str().starts_with("shardId-") && !there.contains(partition))
-                .await?
+        for shard in retire(&self.state, &open, |partition| {
+            partition.as_str().starts_with("shardId-") && !there.contains(partition)
+        })
+        .await?
         {
             tracing::info!(shard = %shard, "{shard} is gone from the stream, and closed");
         }

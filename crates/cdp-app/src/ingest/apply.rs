@@ -97,7 +97,7 @@ impl<S: State> Apply<'_, S> {
         let reached = member.reached(self.partition);
         for &at in events {
             let landing = &mut landing[at];
-            landing.verdict = Some(member.apply(self.partition, landing.event));
+            landing.verdict = Some(member.apply(self.partition, landing.event, landing.arrived_at));
         }
         let is_changed = member.reached(self.partition) != reached;
         let outline = Outline::from(&member);

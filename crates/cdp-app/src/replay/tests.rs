@@ -308,15 +308,18 @@ fn events_are_in_the_new_deployment_once_whatever_interrupts() {
             let case = format!("{how:?} call {calls}");
             assert_eq!((progress.replayed, progress.done), (EVENTS as u64, true), "{case}");
 
-            let (new, records) = (empty(), ports.records());
-            block_on(async {
-                let mut shard = new.open(PartitionId::new("new")).await.expect("memory");
-                for some in records.chunks(700) {
-                    shard.take_records(some, "stream").await.expect("memory");
-                }
-            });
-            small_platform::commit(&new);
-            assert!(table(&new) == table(&old), "{case}");
+            // Also where a chunk that went twice is taken in by several batches.
+            for batch in [50, 700] {
+                let (new, records) = (empty(), ports.records());
+                block_on(async {
+                    let mut shard = new.open(PartitionId::new("new")).await.expect("memory");
+                    for some in records.chunks(batch) {
+                        shard.take_records(some, "stream").await.expect("memory");
+                    }
+                });
+                small_platform::commit(&new);
+                assert!(table(&new) == table(&old), "{case}, {batch} records at a time");
+            }
         }
     }
 }

@@ -288,7 +288,9 @@ fn a_batch_that_has_begun_is_not_held_against_the_tables() {
     };
     let parts = cdp_event::Parts::of(&record);
     for decoded in cdp_event::decode(&record, &parts, "test") {
-        crashed.apply(&partition, &cdp_event::validate(&decoded.event.expect("JSON")).expect("valid"));
+        let event = decoded.event.expect("JSON");
+        let event = cdp_event::validate(&event).expect("valid");
+        crashed.apply(&partition, &event, event.received_at);
     }
     put(&platform, member_key(crashed.id), crashed.encode());
 

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::body::{ContextFields, Part};
 use super::found::Found;
 use crate::event::Facts;
-use crate::json::Scanner;
+use crate::json::{Scanner, lone_surrogate};
 use crate::{Identifier, Namespace, Reason, Rejection};
 
 #[derive(Default)]
@@ -63,6 +63,10 @@ impl<'a> InContext<'a> {
 }
 
 fn merged(own: Option<&str>, shared: &str) -> Result<String, Rejection> {
+    if lone_surrogate(shared.as_bytes()).is_some() {
+        let detail = "the request's context escapes half of a character";
+        return Err(Rejection::of("context", Reason::NotUtf8, detail));
+    }
     type Keys<'k> = BTreeMap<Cow<'k, str>, &'k RawValue>;
     let mut merged: Keys<'_> = serde_json::from_str(shared).map_err(|error| {
         Rejection::of("context", Reason::BadEnvelope, format!("the request's context is not a JSON object: {error}"))
