@@ -147,7 +147,9 @@ for row, record in zip(listed, shown):
     check_equal("a position is a record's own", there(sql), [{"n": 1}])
     check_equal("its bytes are as they came", isinstance(json.loads(record), dict), True)
 cdp("quarantine", "show", "nowhere@1.0", "--aws", code=1)
-cdp("quarantine", "replay", "--aws", code=2)
+# Of a source that nobody has: what goes again is replay.py's.
+check_equal("a replay of nothing", rows("quarantine", "replay", "--aws", "--source", "nobody"), [{"replayed": 0, "replayed_before": 0}])
+cdp("replay", "--aws", "--from", f"s3://{OUTPUTS['LakeBucket']}", code=2)
 
 # --- drops
 

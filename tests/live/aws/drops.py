@@ -169,7 +169,7 @@ print(f"{ROWS} rows took {len(lines) + 1} invocations")
 def table(name, columns):
     options = {"AWS_ENDPOINT_URL": ENDPOINT, "AWS_ALLOW_HTTP": "true", "AWS_REGION": os.environ["AWS_REGION"]}
     rows = deltalake.DeltaTable(f"s3://{OUTPUTS['LakeBucket']}/{name}", storage_options=options).to_pyarrow_table(columns=columns)
-    return sorted(tuple(map(str, row.values())) for row in rows.to_pylist() if row["partition"].startswith("drop/partner/"))
+    return sorted(tuple(map(str, row.values())) for row in rows.to_pylist() if row["partition"] in contents)
 
 
 def table_here(name, columns):
@@ -178,6 +178,10 @@ def table_here(name, columns):
     return sorted(tuple(map(str, (row[column] for column in columns))) for row in rows)
 
 
+# Of the contents that were put here: others may have dropped files before.
+of_both = "select partition from events union select partition from quarantine"
+answer = subprocess.run([CDP, "query", of_both, "--dir", shop, "--format", "json"], check=True, capture_output=True)
+contents = {row["partition"] for row in json.loads(answer.stdout)}
 for name, columns in [
     ("events", ["partition", "sequence", "type", "event", "user_id", "message_id", "properties"]),
     ("quarantine", ["partition", "sequence", "reason", "detail"]),

@@ -159,6 +159,7 @@ buried = set()
 def all_buried():
     for letter in sqs.receive_message(QueueUrl=letters, MaxNumberOfMessages=10).get("Messages", []):
         buried.add(letter["Body"] if letter["Body"] == "no job" else json.loads(letter["Body"])["id"])
+        sqs.delete_message(QueueUrl=letters, ReceiptHandle=letter["ReceiptHandle"])
     return {"no job", own, nothing} <= buried
 
 
