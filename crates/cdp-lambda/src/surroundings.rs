@@ -47,11 +47,6 @@ impl Surroundings {
         &self.aws
     }
 
-    /// For variables that one function has.
-    pub fn vars(&self) -> &Vars {
-        &self.vars
-    }
-
     /// `cdp.toml`, packed beside the function's binary.
     pub fn settings(&self) -> Result<Settings, StartError> {
         Ok(Settings::read(&PathBuf::from(self.vars.get("LAMBDA_TASK_ROOT")?).join(SETTINGS_FILE))?)
