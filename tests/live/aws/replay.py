@@ -12,39 +12,18 @@ import time
 import uuid
 
 import boto3
-import deltalake
 
-CDP, ENDPOINT = os.environ["CDP"], os.environ["AWS_ENDPOINT_URL"]
+from stack import CDP, OUTPUTS, check_equal, delta, until
+
 OLD_LAKE = os.environ["CDP_TEST_OLD_LAKE"]
-WITHIN_S = 180
 
-stack = boto3.client("cloudformation").describe_stacks(StackName="cdp-dev")["Stacks"][0]
-OUTPUTS = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 sqs, kinesis, dynamodb = boto3.client("sqs"), boto3.client("kinesis"), boto3.client("dynamodb")
 RUN = uuid.uuid4().hex[:8]
 
 
-def until(what, holds):
-    began = time.monotonic()
-    while not holds():
-        if time.monotonic() - began > WITHIN_S:
-            raise SystemExit(f"{what}: not within {WITHIN_S} s")
-        time.sleep(1)
-    print(f"{what}: after {time.monotonic() - began:.1f} s")
-
-
-def check_equal(what, found, expected):
-    if found != expected:
-        raise SystemExit(f"{what}: {found!r}, not {expected!r}")
-
-
 def table(name):
-    options = {"AWS_ENDPOINT_URL": ENDPOINT, "AWS_ALLOW_HTTP": "true", "AWS_REGION": os.environ["AWS_REGION"]}
-    try:
-        read = deltalake.DeltaTable(f"s3://{OUTPUTS['LakeBucket']}/{name}", storage_options=options)
-    except deltalake.exceptions.TableNotFoundError:
-        return []
-    return read.to_pyarrow_table().to_pylist()
+    read = delta(name)
+    return read.to_pyarrow_table().to_pylist() if read else []
 
 
 def now():
