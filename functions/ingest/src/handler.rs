@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use adapter_delta::DeltaLanding;
 use adapter_dynamodb::DynamoState;
 use adapter_machine::Machine;
-use aws_lambda_events::kinesis::KinesisEvent;
 use aws_lambda_events::streams::KinesisEventResponse;
 use cdp_app::{BatchReport, Ingest, IngestError, PartitionIngest};
 use cdp_event::{PartitionId, Sequence};
@@ -17,7 +16,7 @@ use cdp_lambda::{Deadline, StartError, Surroundings};
 use cdp_ports::{Chance, Clock, Landing, State};
 use tokio::sync::Mutex;
 
-use crate::batch::{Batch, NotARecord, batches};
+use crate::batch::{Batch, Delivered, NotARecord, batches};
 
 /// Records that go through together: a batch of usual events, which 6 MB end at some 2,700, as a whole. A few that are left
 /// over would cost a transaction and four files of their own.
@@ -49,10 +48,10 @@ impl<S: State, L: Landing, C: Clock + Chance> Handler<S, L, C> {
     }
 
     /// Never an error, and never an empty answer for what was not done: a shard goes on from the first record that is named.
-    pub async fn handle(&self, event: KinesisEvent, deadline: Deadline) -> KinesisEventResponse {
+    pub async fn handle(&self, delivered: Delivered, deadline: Deadline) -> KinesisEventResponse {
         let mut response = KinesisEventResponse::default();
-        let first = event.records.first().map(|record| record.kinesis.sequence_number.clone());
-        match batches(event) {
+        let first = delivered.records.first().map(|record| record.kinesis.sequence_number.clone());
+        match batches(delivered) {
             Ok(batches) => {
                 for batch in batches {
                     if let Some(undone) = self.take(&batch, deadline).await {
@@ -95,12 +94,21 @@ impl<S: State, L: Landing, C: Clock + Chance> Handler<S, L, C> {
         None
     }
 
+    /// Lambda hands a shard's batches to whichever process is idle: what this one knows of the shard may be of before
+    /// another one's batch. Then the shard is opened again.
     async fn take_some(&self, shard: &PartitionId, records: &[cdp_event::Record]) -> Result<BatchReport, IngestError> {
         let mut workers = self.workers.lock().await;
-        let mut worker = match workers.remove(shard) {
-            Some(worker) => worker,
-            None => self.ingest.open(shard.clone()).await?,
-        };
+        if let Some(mut worker) = workers.remove(shard) {
+            match worker.take_records(records, &self.source).await {
+                Ok(report) => {
+                    workers.insert(shard.clone(), worker);
+                    return Ok(report);
+                }
+                Err(IngestError::Fenced(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut worker = self.ingest.open(shard.clone()).await?;
         let report = worker.take_records(records, &self.source).await?;
         workers.insert(shard.clone(), worker);
         Ok(report)
