@@ -72,8 +72,8 @@ impl DynamoState {
         }
     }
 
-    /// One write by itself.
-    async fn write(&self, write: &Write) -> Result<(), WriteError> {
+    /// One write by itself. `token`: as for [`transact`](Self::transact).
+    async fn write(&self, write: &Write, token: &str) -> Result<(), WriteError> {
         let Parameters { key, update, condition, names, values } = Parameters::of(write, &self.packer);
         let condition = condition.map(str::to_owned);
         match write {
@@ -102,16 +102,18 @@ impl DynamoState {
                 .await
                 .map(drop)
                 .map_err(WriteError::of),
-            Write::Check { .. } => self.transact(std::slice::from_ref(write)).await,
+            Write::Check { .. } => self.transact(std::slice::from_ref(write), token).await,
         }
     }
 
-    /// All writes or none.
-    async fn transact(&self, writes: &[Write]) -> Result<(), WriteError> {
+    /// All writes or none. `token`: the same at each try, for one whose answer was lost may be followed by one that is
+    /// refused, and the one after that would find the trace of the first.
+    async fn transact(&self, writes: &[Write], token: &str) -> Result<(), WriteError> {
         let items = writes.iter().map(|write| write::in_transaction(&self.table, write, &self.packer));
         let items = items.collect::<Result<Vec<_>, _>>();
         let items = items.map_err(|error| WriteError::told(FaultKind::Refused, error))?;
-        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let sent =
+            self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(token).send().await;
         sent.map(drop).map_err(|error| match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 let reasons = cancelled.cancellation_reasons().iter().zip(writes);
@@ -212,12 +214,12 @@ impl State for DynamoState {
 
     async fn commit(&self, transaction: Transaction) -> PortResult<()> {
         transaction.check()?;
-        let mut patience = Patience::default();
+        let (token, mut patience) = (format!("{:032x}", rand::random::<u128>()), Patience::default());
         loop {
             let outcome = match transaction.writes.as_slice() {
                 [] => Ok(()),
-                [alone] => self.write(alone).await,
-                writes => self.transact(writes).await,
+                [alone] => self.write(alone, &token).await,
+                writes => self.transact(writes, &token).await,
             };
             let Err(WriteError { fault, may_pass }) = outcome else { return Ok(()) };
             if !may_pass || !patience.wait().await {
@@ -235,22 +237,4 @@ impl State for DynamoState {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cancelled_transaction_is_a_next_step() {
-        let key = Key::new("p", "s");
-        for (codes, expected, passes) in [
-            (&["ConditionalCheckFailed"][..], FaultKind::Stale, false),
-            (&["TransactionConflict"], FaultKind::Busy, true),
-            (&["TransactionConflict", "ConditionalCheckFailed"], FaultKind::Stale, false),
-            (&["ThrottlingError", "ProvisionedThroughputExceeded"], FaultKind::Busy, true),
-            (&["ValidationError"], FaultKind::Refused, false),
-            (&["ThrottlingError", "ItemCollectionSizeLimitExceeded"], FaultKind::Refused, false),
-        ] {
-            let error = WriteError::cancelled(codes.iter().map(|code| (*code, &key)).collect());
-            assert_eq!((error.fault.kind, error.may_pass), (expected, passes), "{codes:?}");
-        }
-    }
-}
+mod tests;
