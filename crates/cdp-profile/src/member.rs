@@ -13,7 +13,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::seen::Seen;
 
-pub const RECENT_EVENTS: usize = 10;
+/// With more, many a profile takes more than the KB that DynamoDB bills a write by.
+pub const RECENT_EVENTS: usize = 5;
 /// Longer properties of a recent event are left to the `events` table.
 const MAX_RECENT_PROPERTIES_BYTES: usize = 2048;
 /// Names beyond these are counted and kept in the lake only, so that a profile stays an item of bounded size.

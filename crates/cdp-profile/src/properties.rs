@@ -5,7 +5,7 @@ use cdp_event::{Event, Offset, PartitionId, RawEvent, Timestamp, validate};
 use cdp_identity::ProfileId;
 use proptest::prelude::*;
 
-use crate::{InFlight, Member, Outline, Person, Verdict};
+use crate::{InFlight, Member, Outline, Person, RECENT_EVENTS, Verdict};
 
 struct AllInFlight;
 
@@ -15,7 +15,7 @@ impl InFlight for AllInFlight {
     }
 }
 
-/// Event number `n` of a fixed cast: a track or an identify, at a time that is not in the order of `n`.
+/// Event number `n` of a fixed cast: a track of some size or an identify, at a time that is not in the order of `n`.
 fn json(n: u8) -> String {
     let at = Timestamp::from_ms(1_760_000_000_000 + i64::from(n.wrapping_mul(97)) * 1000);
     if n.is_multiple_of(3) {
@@ -24,7 +24,10 @@ fn json(n: u8) -> String {
             n % 5
         )
     } else {
-        format!(r#"{{"type":"track","event":"E{}","userId":"u","messageId":"m{n}","timestamp":"{at}"}}"#, n % 4)
+        let (name, note) = (n % 4, "x".repeat(usize::from(n.wrapping_mul(101)) * 3));
+        format!(
+            r#"{{"type":"track","event":"E{name}","userId":"u","messageId":"m{n}","timestamp":"{at}","properties":{{"note":"{note}"}}}}"#
+        )
     }
 }
 
@@ -57,6 +60,20 @@ proptest! {
             .prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle()))
     ) {
         prop_assert_eq!(Person::of([&applied(&events)]), Person::of([&applied(&shuffled)]));
+    }
+
+    #[test]
+    fn recent_events_are_the_same_however_they_are_divided_among_profiles(
+        events in prop::collection::btree_map(0u8..60, 0u8..4, 1..40)
+    ) {
+        let numbers = |part: Option<u8>| {
+            let of_part = events.iter().filter(|(_, of)| part.is_none_or(|part| part == **of));
+            of_part.map(|(n, _)| *n).collect::<Vec<_>>()
+        };
+        let parts: Vec<Member> = (0..4).map(|part| applied_to(part, &numbers(Some(part)))).collect();
+        let recent = Person::of(&parts).recent;
+        prop_assert_eq!(&recent, &Person::of([&applied(&numbers(None))]).recent);
+        prop_assert_eq!(recent.len(), events.len().min(RECENT_EVENTS));
     }
 
     #[test]

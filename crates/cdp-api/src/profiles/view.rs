@@ -60,7 +60,7 @@ pub(super) struct ProfileView<'a> {
     last_seen: Option<Moment>,
     created_at: Moment,
     events: EventsView<'a>,
-    /// Newest first.
+    /// Newest first, the last 5.
     recent_events: Vec<RecentEventView<'a>>,
     /// With `include=members`.
     #[serde(skip_serializing_if = "Option::is_none")]

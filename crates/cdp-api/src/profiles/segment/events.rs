@@ -155,7 +155,7 @@ fn page_of<'a>(
     limit: usize,
 ) -> EventsPage<'a> {
     let place = |event: &'a RecentEvent| (event.timestamp, &*event.message_id);
-    let recent = found.members.iter().flat_map(|member| &member.recent).filter(|event| wanted.has(event));
+    let recent = found.person.recent.iter().filter(|event| wanted.has(event));
     let mut known: Known<'a> = recent.map(|event| (place(event), (event, None))).collect();
     known.extend(past.iter().map(|past| (place(&past.event), (&past.event, Some(past)))));
     let (some, next) =
