@@ -6,15 +6,10 @@ import os
 import pathlib
 import subprocess
 import tempfile
-import time
 
 import boto3
 
-CDP = os.environ["CDP"]
-WITHIN_S = 120
-
-stack = boto3.client("cloudformation").describe_stacks(StackName="cdp-dev")["Stacks"][0]
-OUTPUTS = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+from stack import CDP, OUTPUTS, check_equal, until
 
 
 def cdp(*arguments, code=0, env=os.environ):
@@ -28,12 +23,6 @@ def rows(*arguments):
     return json.loads(cdp(*arguments, "--format", "json").stdout)
 
 
-def check_equal(what, found, expected):
-    if found != expected:
-        raise SystemExit(f"{what}: {found!r}, not {expected!r}")
-    print(f"{what}: as expected")
-
-
 def check_all_there(what, found, expected):
     missing = expected - found
     if missing or not expected:
@@ -43,11 +32,12 @@ def check_all_there(what, found, expected):
 
 # --- the proof
 
-began = time.monotonic()
-while not (proof := json.loads(cdp("verify", "--aws", "--format", "json").stdout))["at_rest"]:
-    if time.monotonic() - began > WITHIN_S:
-        raise SystemExit(f"it does not come to rest: {proof}")
-    time.sleep(1)
+def proof_at_rest():
+    proof = json.loads(cdp("verify", "--aws", "--format", "json").stdout)
+    return proof if proof["at_rest"] else None
+
+
+proof = until("it comes to rest", proof_at_rest)
 check_equal("the proof holds at rest", proof["holds"], True)
 counted = {check["name"]: check["found"] for check in proof["checks"]}
 

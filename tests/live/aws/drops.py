@@ -8,42 +8,23 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 
 import boto3
 import deltalake
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-CDP = os.environ["CDP"]
+from stack import CDP, ENDPOINT, OUTPUTS, check_equal, until
+
 SFTP_KEY, SFTP_PORT = os.environ["CDP_SFTP_KEY"], os.environ["CDP_SFTP_PORT"]
-ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
-WITHIN_S = 120
 ROWS = 80_000
 
-cloudformation, s3, sqs, functions = map(boto3.client, ("cloudformation", "s3", "sqs", "lambda"))
-stack = cloudformation.describe_stacks(StackName="cdp-dev")["Stacks"][0]
-OUTPUTS = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+s3, sqs, functions = map(boto3.client, ("s3", "sqs", "lambda"))
 BUCKET = OUTPUTS["DropBucket"]
 
 work = pathlib.Path(tempfile.mkdtemp())
 shop = work / "shop"
 subprocess.run([CDP, "init", shop], check=True, stdout=subprocess.DEVNULL)
-
-
-def check_equal(what, found, expected):
-    if found != expected:
-        raise SystemExit(f"{what}: {found!r}, not {expected!r}")
-
-
-def until(what, answer):
-    began = time.monotonic()
-    while not (found := answer()):
-        if time.monotonic() - began > WITHIN_S:
-            raise SystemExit(f"{what}: not within {WITHIN_S} s")
-        time.sleep(0.3)
-    print(f"{what}: after {time.monotonic() - began:.1f} s")
-    return found
 
 
 def read(key):

@@ -87,20 +87,27 @@ def items(partition):
     return [item for page in pages for item in page["Items"]]
 
 
-def until(what, holds):
+def until(what, answer):
     began = time.monotonic()
-    while not holds():
+    while not (found := answer()):
         if time.monotonic() - began > WITHIN_S:
             raise SystemExit(f"{what}: not within {WITHIN_S} s")
         time.sleep(0.3)
     print(f"{what}: after {time.monotonic() - began:.1f} s", flush=True)
+    return found
 
 
 def check_equal(what, found, expected):
     if found != expected:
         if isinstance(found, list):
             found, expected = missing(found, expected), missing(expected, found)
-        raise SystemExit(f"{what}: {found!r}, not {expected!r}")
+        raise SystemExit(f"{what}: {shown(found)}, not {shown(expected)}")
+
+
+def shown(value):
+    """As much of it as a person reads."""
+    text = repr(value)
+    return text if len(text) < 2000 else f"{text[:2000]}… ({len(value)} in all)"
 
 
 def missing(these, others):
