@@ -60,7 +60,7 @@ pub(crate) fn read(mut attributes: Attributes, packer: &Packer) -> PortResult<It
             Ok(Item { key: Key { partition, sort }, version, body })
         }
         (partition, sort, ..) => {
-            let item = format!("{}/{}", partition.unwrap_or_default(), sort.unwrap_or_default());
+            let item = Key::new(partition.unwrap_or_default(), sort.unwrap_or_default());
             let why = "it has no version, or no body that can be read: was it written by something else? Restore the table from a backup";
             Err(PortError::because(FaultKind::Broken, format!("read the item {item}"), why))
         }

@@ -2,10 +2,10 @@
 
 use cdp_event::{Identifier, PartitionId};
 use cdp_identity::ProfileId;
-use cdp_ports::{Key, TableName};
+use cdp_ports::{IDENTIFIERS, Key, TableName};
 
 pub fn claim_key(identifier: &Identifier<'_>) -> Key {
-    Key::new(format!("id/{}/{}", identifier.namespace, identifier.value), "claim")
+    Key::new(format!("{IDENTIFIERS}{}/{}", identifier.namespace, identifier.value), "claim")
 }
 
 pub fn set_key(profile: ProfileId) -> Key {

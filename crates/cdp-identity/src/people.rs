@@ -173,6 +173,23 @@ fn a_blob_of_ten_thousand_identifiers_stays_within_the_caps() {
 }
 
 #[test]
+fn a_person_of_long_names_stays_an_item_that_a_store_takes() {
+    let limit = Limit { values: 100_000, period: None };
+    let rules =
+        Rules::with_namespaces(vec![NamespaceRule { namespace: Namespace::ANONYMOUS_ID, limit, unique: false }])
+            .expect("sound rules");
+    let mut town = Town::default();
+    let mut refused_by = BTreeSet::new();
+    for n in 0..500 {
+        let decision = town.tell(&format!("p:hub a:{n:0>490}"), &rules);
+        refused_by.extend(decision.demotions.into_iter().map(|demotion| demotion.rule));
+    }
+    assert_eq!(refused_by, BTreeSet::from(["cap.bytes=131072".to_owned()]));
+    let largest = town.sets.into_values().map(|set| SetItem::Root(set).encode().len()).max().expect("a hub");
+    assert!((100_000..=rules.caps.bytes).contains(&largest), "{largest}");
+}
+
+#[test]
 fn the_canonical_profile_is_the_smallest() {
     let mut town = Town::default();
     let rules = Rules::default();
@@ -193,6 +210,7 @@ fn what_is_stored_is_read_back() {
     }
     for set in town.sets.values() {
         let item = SetItem::Root(set.clone());
+        assert!(item.encode().len() <= set.bytes(), "{} and {}", item.encode().len(), set.bytes());
         assert_eq!(SetItem::decode(item.encode()).expect("just encoded"), item);
         let merged = SetItem::MergedInto(set.root());
         assert_eq!(SetItem::decode(merged.encode()).expect("just encoded"), merged);

@@ -31,11 +31,13 @@ pub struct Caps {
     pub identifiers: usize,
     /// How many user ids aliases may join to one person.
     pub aliases: usize,
+    /// Of all that is kept of who the person is.
+    pub bytes: usize,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { merges: 100, identifiers: 1000, aliases: 10 }
+        Self { merges: 100, identifiers: 1000, aliases: 10, bytes: 128 << 10 }
     }
 }
 

@@ -35,6 +35,15 @@ pub struct Edge {
     pub rules: String,
 }
 
+/// What each takes beside its texts: ids of 16 bytes, a moment, a place, and the tags and lengths of fields.
+const MEMBER_BYTES: usize = 18;
+const HELD_BYTES: usize = 48;
+const EDGE_BYTES: usize = 96;
+
+fn bytes_of(identifier: &Identifier<'_>) -> usize {
+    identifier.namespace.as_str().len() + identifier.value.len()
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentitySet {
     /// Invariant: sorted, without duplicates, never empty. The first one is the canonical profile.
@@ -89,6 +98,16 @@ impl IdentitySet {
         self
     }
 
+    /// About what it takes when it is stored; not less.
+    pub fn bytes(&self) -> usize {
+        let held = self.held.iter().map(|held| HELD_BYTES + bytes_of(&held.identifier) + held.source.len());
+        let edges = self
+            .edges
+            .iter()
+            .map(|edge| EDGE_BYTES + bytes_of(&edge.through) + edge.partition.as_str().len() + edge.rules.len());
+        held.chain(edges).sum::<usize>() + self.members.len() * MEMBER_BYTES
+    }
+
     /// How many values of `namespace` count against `limit` at `now`.
     fn counted(&self, namespace: &Namespace, limit: Limit, now: Timestamp) -> usize {
         let in_period = |held: &&Held| match limit.period {
@@ -114,6 +133,11 @@ pub(crate) fn forbids(
     let held: usize = sets.iter().map(|set| set.held.len()).sum::<usize>() + new.len();
     if held > rules.caps.identifiers {
         return Some(format!("cap.identifiers={}", rules.caps.identifiers));
+    }
+    let bytes = sets.iter().map(|set| set.bytes()).sum::<usize>()
+        + new.iter().map(|id| HELD_BYTES + bytes_of(id)).sum::<usize>();
+    if bytes > rules.caps.bytes {
+        return Some(format!("cap.bytes={}", rules.caps.bytes));
     }
     let aliased = sets.iter().map(|set| set.aliases).sum::<usize>() + aliases;
     if aliased > rules.caps.aliases {

@@ -19,6 +19,8 @@ pub use fault::{FaultKind, PortError, PortResult};
 pub use lake::{Batches, Compaction, DataFile, Lake, Landing, TableName};
 pub use lake_reader::{LakeFile, LakeReader, RowBatches};
 pub use queue::Queue;
-pub use state::{Condition, Item, Key, MAX_TRANSACTION_ITEMS, State, Transaction, Version, Write};
+pub use state::{
+    Condition, IDENTIFIERS, Item, Key, MAX_TRANSACTION_BYTES, MAX_TRANSACTION_ITEMS, State, Transaction, Version, Write,
+};
 pub use stream::{NewRecord, Stream};
 pub use warehouse::{Answer, Warehouse};

@@ -5,11 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{FaultKind, PortError, PortResult};
 
 /// The most items that one transaction may touch: DynamoDB's limit, kept by every adapter.
 pub const MAX_TRANSACTION_ITEMS: usize = 100;
+
+/// The most bytes that the bodies of one transaction may have: DynamoDB's 4 MB, with room for their keys.
+pub const MAX_TRANSACTION_BYTES: usize = 3 << 20;
 
 const MAX_KEY_PART_BYTES: usize = 1024;
 
@@ -31,9 +35,18 @@ impl Key {
     }
 }
 
+/// What begins such a partition's name; the kind and the value of somebody's identifier follow.
+pub const IDENTIFIERS: &str = "id/";
+
+/// As errors and logs name it. In place of an identifier's value, which may be somebody's address, stands its hash: the same
+/// for the same value, so that two lines can be compared.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.partition, self.sort)
+        match self.partition.strip_prefix(IDENTIFIERS).and_then(|named| named.split_once('/')) {
+            Some((kind, value)) => write!(f, "{IDENTIFIERS}{kind}/#{:016x}", xxh3_64(value.as_bytes()))?,
+            None => f.write_str(&self.partition)?,
+        }
+        write!(f, "/{}", self.sort)
     }
 }
 
@@ -105,16 +118,24 @@ impl Transaction {
         format!("commit {} items, {first} first", self.writes.len())
     }
 
-    /// `Refused` when no store may take it: too many items, a key twice, or one outside of its limits.
+    fn bytes(&self) -> usize {
+        let bytes = |write: &Write| if let Write::Put { body, .. } = write { body.len() } else { 0 };
+        self.writes.iter().map(bytes).sum()
+    }
+
+    /// `Refused` when no store may take it: too many items or bytes, a key twice, or one outside of its limits.
     pub fn check(&self) -> PortResult<()> {
         let refuse = |why: String| Err(PortError::because(FaultKind::Refused, self.naming(), why));
         if self.writes.len() > MAX_TRANSACTION_ITEMS {
             return refuse(format!("at most {MAX_TRANSACTION_ITEMS} are allowed"));
         }
+        if self.bytes() > MAX_TRANSACTION_BYTES {
+            return refuse(format!("{} bytes; at most {MAX_TRANSACTION_BYTES} are allowed", self.bytes()));
+        }
         let mut keys = HashSet::with_capacity(self.writes.len());
         for key in self.writes.iter().map(Write::key) {
             if !key.is_within_limits() {
-                return refuse(format!("{key:?}: each part has 1 to {MAX_KEY_PART_BYTES} bytes and no NUL"));
+                return refuse(format!("{key}: each part has 1 to {MAX_KEY_PART_BYTES} bytes and no NUL"));
             }
             if !keys.insert(key) {
                 return refuse(format!("{key} twice"));
@@ -140,7 +161,8 @@ pub trait State: Send + Sync {
     ) -> impl Future<Output = PortResult<Vec<Item>>> + Send;
 
     /// All writes or none. `Stale` when a condition does not hold, also on a repeat of our own write: nothing has changed
-    /// then. `Busy`: it may or may not have happened. `Refused`: more than 100 items, or a key twice.
+    /// then. `Busy`: it may or may not have happened. `Refused`: more than 100 items or 3 MiB, or
+    /// a key twice.
     fn commit(&self, transaction: Transaction) -> impl Future<Output = PortResult<()>> + Send;
 
     /// Commits each for itself, in any order: one that fails keeps no other from its effect. No key stands in two of
@@ -171,5 +193,22 @@ impl<S: State> State for Arc<S> {
 
     async fn commit_each(&self, transactions: Vec<Transaction>) -> Vec<PortResult<()>> {
         self.as_ref().commit_each(transactions).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_told_without_the_value_of_an_identifier() {
+        for (partition, told) in [
+            ("profile/prf_1", "profile/prf_1/s"),
+            ("id/email/jane@example.com", "id/email/#17c034c0f3e5a5e5/s"),
+            ("id/a/b/c", "id/a/#7f1e2207508ccec0/s"),
+            ("id/email", "id/email/s"),
+        ] {
+            assert_eq!(Key::new(partition, "s").to_string(), told);
+        }
     }
 }

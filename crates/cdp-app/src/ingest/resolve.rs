@@ -7,7 +7,7 @@ use cdp_event::{Event, Identifier, Offset, PartitionId, Reason, Rejection};
 use cdp_identity::{
     BadItem, Candidate, Claim, Demotion, Edge, IdentitySet, Known, Occasion, ProfileId, Rules, SetItem, decide,
 };
-use cdp_ports::{Condition, MAX_TRANSACTION_ITEMS, State, Version, Write};
+use cdp_ports::{Condition, State, Version, Write};
 use hashbrown::HashSet;
 
 pub(super) use self::cache::IdentityCache;
@@ -155,8 +155,7 @@ impl<S: State> Resolver<'_, S> {
                 BadItem::new("identity set", format!("a claim names a profile without one: {profiles:?}")).into()
             );
         };
-        // One item for the decision's own set, and one for the fence.
-        if staged.items() + decision.claims.len() + decision.absorbed.len() + 2 > MAX_TRANSACTION_ITEMS {
+        if !staged.has_room(&decision) {
             return Ok(None);
         }
         let mut resolved = Resolved { blocked, ..staged.add(decision, self.partition, event.offset, cache) };

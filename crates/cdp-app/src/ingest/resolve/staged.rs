@@ -1,13 +1,16 @@
 //! What is to be committed next.
 
 use cdp_event::{Identifier, Offset, PartitionId};
-use cdp_identity::{Claim, Decision, ProfileId, SetItem};
-use cdp_ports::{Condition, Transaction, Version, Write};
+use cdp_identity::{Claim, Decision, IdentitySet, ProfileId, SetItem};
+use cdp_ports::{Condition, MAX_TRANSACTION_BYTES, MAX_TRANSACTION_ITEMS, Transaction, Version, Write};
 use hashbrown::HashMap;
 
 use super::Resolved;
 use super::cache::IdentityCache;
 use crate::keys::{claim_key, set_key};
+
+/// Claims are small, but there may be a hundred.
+const MAX_BYTES_OF_SETS: usize = MAX_TRANSACTION_BYTES / 2;
 
 /// Writes of a run of events, not committed yet. The cache already shows them.
 #[derive(Default)]
@@ -15,12 +18,21 @@ pub(super) struct Staged {
     claims: Vec<(Identifier<'static>, Claim)>,
     /// For each root that changed: the version in State, and what is to stand there.
     sets: HashMap<ProfileId, (Option<Version>, SetItem)>,
+    /// Of all sets that were ever put here: no less than what is to be committed.
+    bytes: usize,
 }
 
 impl Staged {
     /// The transaction's items, without the fence.
     pub fn items(&self) -> usize {
         self.claims.len() + self.sets.len()
+    }
+
+    /// Whether the transaction has room for the decision, and for the fence.
+    pub fn has_room(&self, decision: &Decision) -> bool {
+        let items = self.items() + decision.claims.len() + decision.absorbed.len() + 2;
+        let bytes = decision.set.as_ref().map_or(0, IdentitySet::bytes);
+        items <= MAX_TRANSACTION_ITEMS && (self.items() == 0 || self.bytes + bytes <= MAX_BYTES_OF_SETS)
     }
 
     pub fn claimed(&self) -> impl Iterator<Item = &Identifier<'static>> {
@@ -45,6 +57,7 @@ impl Staged {
             self.claims.push((identifier.clone(), claim));
         }
         if let Some(set) = decision.set {
+            self.bytes += set.bytes();
             let root = set.root();
             for absorbed in &decision.absorbed {
                 if let Some((version, _)) = cache.take_set(*absorbed) {
