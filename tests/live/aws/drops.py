@@ -118,7 +118,7 @@ check_equal("its report by SFTP", json.loads((work / "sent.json").read_text()), 
 check_equal("what is not finished yet", read("partner/.reports/late.csv.part.json"), None)
 
 # More than one invocation has time for, by two names at a time: whoever is fenced off comes again.
-resources = cloudformation.list_stack_resources(StackName="cdp-dev")["StackResourceSummaries"]
+resources = boto3.client("cloudformation").list_stack_resources(StackName="cdp-dev")["StackResourceSummaries"]
 drops = next(
     one["PhysicalResourceId"]
     for one in resources
