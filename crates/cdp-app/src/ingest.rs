@@ -9,6 +9,8 @@ mod land;
 mod resolve;
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod cramped;
 
 use std::time::{Duration, Instant};

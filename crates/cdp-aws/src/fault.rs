@@ -52,26 +52,34 @@ fn of_code(code: &str, status: u16) -> FaultKind {
         | "TooManyRequestsException"
         | "KMSThrottlingException"
         | "SlowDown"
+        | "RequestThrottled"
         | "TransactionConflictException"
         | "TransactionInProgressException"
         | "ReplicatedWriteConflictException"
         | "ResourceInUseException"
         | "ExpiredIteratorException" => FaultKind::Busy,
         _ if status == 429 || status >= 500 => FaultKind::Busy,
-        // Not the request's fault, however often it is made: no record may be blamed for it.
-        "AccessDeniedException"
-        | "AccessDenied"
-        | "UnrecognizedClientException"
-        | "ExpiredTokenException"
-        | "InvalidSignatureException"
-        | "MissingAuthenticationTokenException"
-        | "KMSAccessDeniedException" => FaultKind::Broken,
-        // An answer to HEAD has no body, and so no code.
+        // The request's own fault: of what it brings, or of what a user asks for.
+        "ValidationException"
+        | "TransactionCanceledException"
+        | "IdempotentParameterMismatchException"
+        | "ItemCollectionSizeLimitExceededException"
+        | "InvalidArgumentException"
+        | "InvalidRequestException"
+        | "InvalidParameterException"
+        | "InvalidMessageContents"
+        | "BatchRequestTooLong"
+        | "InvalidArgument"
+        | "InvalidRange"
+        | "EntityTooLarge"
+        | "KeyTooLongError" => FaultKind::Refused,
+        // An answer to HEAD has no body, and so no code. All else, such as rights, credentials, clocks and keys of KMS, is not
+        // mended by another request, and no record may be blamed for it.
         _ => match status {
-            403 => FaultKind::Broken,
             404 => FaultKind::Missing,
             412 => FaultKind::Stale,
-            _ => FaultKind::Refused,
+            416 => FaultKind::Refused,
+            _ => FaultKind::Broken,
         },
     }
 }
@@ -98,7 +106,13 @@ mod tests {
             ("", 403, FaultKind::Broken),
             ("AccessDeniedException", 400, FaultKind::Broken),
             ("ExpiredTokenException", 400, FaultKind::Broken),
+            ("KMSDisabledException", 400, FaultKind::Broken),
+            ("RequestExpired", 400, FaultKind::Broken),
+            ("", 400, FaultKind::Broken),
+            ("RequestThrottled", 400, FaultKind::Busy),
             ("ValidationException", 400, FaultKind::Refused),
+            ("InvalidRange", 416, FaultKind::Refused),
+            ("", 416, FaultKind::Refused),
         ] {
             assert_eq!(of_code(code, status), expected, "{code} {status}");
         }

@@ -1,6 +1,7 @@
 //! Resolve: whose is each event? Claims and edges are made here, in transactions of at most 100 items, in event order.
 
 mod cache;
+mod earlier;
 mod staged;
 
 use cdp_event::{Event, Identifier, Offset, PartitionId, Reason, Rejection};
@@ -11,6 +12,7 @@ use cdp_ports::{Condition, State, Version, Write};
 use hashbrown::HashSet;
 
 pub(super) use self::cache::IdentityCache;
+use self::earlier::Earlier;
 use self::staged::Staged;
 use super::{IngestError, Valid};
 use crate::checkpoint;
@@ -43,6 +45,7 @@ struct Ahead {
     starts: Vec<usize>,
     /// Those that nobody had claimed.
     unclaimed: HashSet<Identifier<'static>>,
+    earlier: Earlier,
 }
 
 impl Ahead {
@@ -130,7 +133,7 @@ impl<S: State> Resolver<'_, S> {
             Some(identifier) => self.candidate(identifier, cache, &mut ahead.unclaimed).await?,
             None => None,
         };
-        let returned = self.reach.is_some_and(|reach| event.offset <= reach);
+        let returned = self.may_have_come_before(event.offset);
         if !returned
             && alias.is_none()
             && let Some(profile) = self.settled(&candidates, cache)
@@ -160,7 +163,7 @@ impl<S: State> Resolver<'_, S> {
         }
         let mut resolved = Resolved { blocked, ..staged.add(decision, self.partition, event.offset, cache) };
         if returned {
-            self.recall(&named, event.offset, cache, staged, &mut resolved).await?;
+            self.recall(&named, event.offset, cache, &ahead.earlier, &mut resolved);
         }
         Ok(Some(Ok(resolved)))
     }
@@ -216,36 +219,39 @@ impl<S: State> Resolver<'_, S> {
         candidates.iter().all(|c| c.claimed_by.is_some_and(same)).then_some(profile)
     }
 
+    fn may_have_come_before(&self, offset: Offset) -> bool {
+        self.reach.is_some_and(|reach| offset <= reach)
+    }
+
     /// What an earlier delivery of this very event claimed and joined belongs to its outcome.
-    async fn recall(
+    fn recall(
         &self,
         named: &[Identifier<'_>],
         offset: Offset,
         cache: &IdentityCache,
-        staged: &Staged,
+        earlier: &Earlier,
         resolved: &mut Resolved,
-    ) -> Result<(), IngestError> {
-        let staged: HashSet<&Identifier<'_>> = staged.claimed().collect();
-        let claimed: Vec<&Identifier<'_>> = named.iter().filter(|identifier| !staged.contains(identifier)).collect();
-        let keys: Vec<_> = claimed.iter().map(|identifier| claim_key(identifier)).collect();
-        for (identifier, item) in claimed.into_iter().zip(self.state.get(&keys).await?) {
-            let Some(item) = item else { continue };
-            let claim = Claim::decode(item.body)?;
-            if claim.partition == *self.partition && claim.offset == offset {
-                resolved.claims.push((identifier.clone().into_owned(), claim.profile));
+    ) {
+        for identifier in named {
+            if let Some(profile) = earlier.claimed(identifier, offset) {
+                resolved.claims.push((identifier.clone().into_owned(), profile));
             }
         }
         if let Some(set) = cache.set_of(resolved.profile) {
             let ours = |edge: &&Edge| edge.partition == *self.partition && edge.offset == offset;
-            let earlier = set.edges.iter().filter(ours).filter(|edge| !resolved.edges.contains(edge));
-            let earlier: Vec<Edge> = earlier.cloned().collect();
-            resolved.edges.extend(earlier);
+            let joined = set.edges.iter().filter(ours).filter(|edge| !resolved.edges.contains(edge));
+            let joined: Vec<Edge> = joined.cloned().collect();
+            resolved.edges.extend(joined);
         }
-        Ok(())
     }
 
     /// Reads what the events name and the cache lacks.
     async fn read_ahead(&self, events: &[Valid<'_>], cache: &mut IdentityCache) -> Result<Ahead, IngestError> {
+        let returned = events.iter().filter(|valid| self.may_have_come_before(valid.event.offset));
+        let earlier = match self.reach {
+            Some(_) => Earlier::read(self.state, self.partition, returned, cache).await?,
+            None => Earlier::default(),
+        };
         let mut claims = Vec::with_capacity(events.len() * 3);
         let mut starts = Vec::with_capacity(events.len());
         let mut wanted: HashSet<Identifier<'_>> = HashSet::new();
@@ -264,7 +270,7 @@ impl<S: State> Resolver<'_, S> {
         for some in wanted.chunks(READ_AHEAD) {
             self.read_claims(some, cache, &mut unclaimed).await?;
         }
-        Ok(Ahead { claims, starts, unclaimed })
+        Ok(Ahead { claims, starts, unclaimed, earlier })
     }
 
     async fn read_claims(

@@ -1,0 +1,72 @@
+//! A batch that broke off comes again: the same is decided, and State is not asked event by event.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use adapter_memory::{MemoryLake, MemoryState};
+use cdp_event::{PartitionId, Record, Sequence};
+use cdp_identity::Rules;
+use cdp_ports::{Clock, FaultKind, Item, Key, PortError, PortResult, State, Transaction};
+use futures::executor::block_on;
+
+use crate::Ingest;
+use crate::keys::CHECKPOINTS;
+use crate::small_platform::Counter;
+
+/// Counts its reads, and once breaks off at the end of a batch.
+#[derive(Default)]
+struct Counting {
+    state: MemoryState,
+    reads: AtomicUsize,
+    breaks: AtomicBool,
+}
+
+impl State for Counting {
+    async fn get(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.state.get(keys).await
+    }
+
+    async fn query(&self, partition: &str, prefix: &str, after: Option<&str>, limit: usize) -> PortResult<Vec<Item>> {
+        self.state.query(partition, prefix, after, limit).await
+    }
+
+    async fn commit(&self, transaction: Transaction) -> PortResult<()> {
+        let is_end = transaction.writes.len() > 1 && transaction.writes[0].key().partition == CHECKPOINTS;
+        if is_end && self.breaks.swap(false, Ordering::Relaxed) {
+            return Err(PortError::new(FaultKind::Busy, transaction.naming()));
+        }
+        self.state.commit(transaction).await
+    }
+}
+
+#[test]
+fn a_batch_that_broke_off_is_decided_as_before_in_few_reads() {
+    block_on(async {
+        let (state, lake, rules) = (Counting::default(), MemoryLake::default(), Rules::default());
+        let platform = Ingest { state, lake, clock: Counter::default(), rules };
+        let record = |at: u64| {
+            let (user, phone) = (at % 150, at % 200);
+            let event = format!(
+                r#"{{"type":"track","event":"Seen","messageId":"{at}","userId":"u{user}","anonymousId":"p{phone}"}}"#
+            );
+            Record {
+                sequence: Sequence::from(at),
+                arrived_at: platform.clock.now(),
+                partition_key: "k".into(),
+                data: event.into(),
+            }
+        };
+        let records: Vec<Record> = (0..600).map(record).collect();
+        let shard = PartitionId::new("shard");
+
+        platform.state.breaks.store(true, Ordering::Relaxed);
+        let mut partition = platform.open(shard.clone()).await.expect("memory");
+        partition.take_records(&records, "test").await.expect_err("it breaks off");
+        platform.state.reads.store(0, Ordering::Relaxed);
+        let mut partition = platform.open(shard).await.expect("memory");
+        let report = partition.take_records(&records, "test").await.expect("memory");
+        assert_eq!((report.counts.accepted, report.counts.duplicates), (600, 0));
+        let reads = platform.state.reads.load(Ordering::Relaxed);
+        assert!(reads < 40, "{reads} reads for 600 events");
+    });
+}

@@ -1,0 +1,60 @@
+//! What an earlier delivery of some events has decided of them, read of all at once: when a batch broke off, thousands ask.
+
+use cdp_event::{Identifier, Offset, PartitionId};
+use cdp_identity::{Claim, ProfileId, SetItem};
+use cdp_ports::State;
+use hashbrown::{HashMap, HashSet};
+
+use super::{IdentityCache, READ_AHEAD};
+use crate::ingest::{IngestError, Valid};
+use crate::keys::{claim_key, set_key};
+
+/// Claims that events of one partition have made.
+#[derive(Default)]
+pub(super) struct Earlier {
+    claims: HashMap<Identifier<'static>, (Offset, ProfileId)>,
+}
+
+impl Earlier {
+    /// Of those of `events` that may have been resolved before. The cache learns the sets of whoever they name.
+    pub async fn read<'a, 'e: 'a>(
+        state: &impl State,
+        partition: &PartitionId,
+        events: impl Iterator<Item = &'a Valid<'e>>,
+        cache: &mut IdentityCache,
+    ) -> Result<Self, IngestError> {
+        let named: HashSet<&Identifier<'_>> = events.flat_map(Valid::named).collect();
+        let named: Vec<&Identifier<'_>> = named.into_iter().collect();
+        let mut claims = HashMap::new();
+        let mut profiles = HashSet::new();
+        for some in named.chunks(READ_AHEAD) {
+            let keys: Vec<_> = some.iter().map(|identifier| claim_key(identifier)).collect();
+            for (identifier, item) in some.iter().zip(state.get(&keys).await?) {
+                let Some(item) = item else { continue };
+                let claim = Claim::decode(item.body)?;
+                profiles.insert(claim.profile);
+                if claim.partition == *partition {
+                    claims.insert((*identifier).clone().into_owned(), (claim.offset, claim.profile));
+                }
+            }
+        }
+        let unknown: Vec<ProfileId> =
+            profiles.into_iter().filter(|profile| cache.root_of(*profile).is_none()).collect();
+        for some in unknown.chunks(READ_AHEAD) {
+            let keys: Vec<_> = some.iter().map(|profile| set_key(*profile)).collect();
+            for item in state.get(&keys).await?.into_iter().flatten() {
+                // One that was merged is looked for when it is asked for.
+                if let SetItem::Root(set) = SetItem::decode(item.body)? {
+                    cache.know(Some(item.version), set);
+                }
+            }
+        }
+        Ok(Self { claims })
+    }
+
+    /// The profile that the event at `offset` has claimed the identifier for, if it did.
+    pub fn claimed(&self, identifier: &Identifier<'_>, offset: Offset) -> Option<ProfileId> {
+        let claims: &HashMap<Identifier<'_>, (Offset, ProfileId)> = &self.claims;
+        claims.get(identifier).filter(|(at, _)| *at == offset).map(|(_, profile)| *profile)
+    }
+}
