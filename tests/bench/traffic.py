@@ -32,7 +32,8 @@ class Traffic:
 
     def slice(self, rate, seconds, seed):
         """History, and what arrives in `seconds` at `rate` events a second, both as (second, line). History ends at second 0,
-        and reaches back as far as the stream does: a profile remembers messages for a time only."""
+        and reaches back as far as the stream does: a profile remembers messages for a time only. Each person's last event
+        comes behind all others: a profile remembers the places of what one batch brought until the next one."""
         drawn = random.Random(seed)
         span = len(self.lines) / rate
         begins = [drawn.uniform(0, span) for _ in self.sessions]
@@ -47,7 +48,9 @@ class Traffic:
                     there.add(self.people[at])
                 elif moment < 0:
                     before.append(at)
-        history = sorted((at for at in before if self.people[at] in there), key=lambda at: (self.people[at], at))
+        before = sorted(at for at in before if self.people[at] in there)
+        last = {self.people[at]: at for at in before}
+        history = sorted(before, key=lambda at: (last[self.people[at]] == at, self.people[at], at))
         past = [(self.clocks[at] - self.clocks[-1], self.lines[at]) for at in history]
         return past, [(moment, self.lines[at]) for moment, at in sorted(measured)]
 
