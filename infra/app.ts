@@ -9,7 +9,7 @@ const settings = readSettings(app.node)
 
 const functions: string = app.node.tryGetContext('functions') ?? `${import.meta.dirname}/.build`
 
-new Road(app, `cdp-${settings.stage}`, {
+new Road(app, `cdp-${settings.name}`, {
   settings,
   functions,
   dropSources: readDropSources(`${functions}/drops/cdp.toml`),

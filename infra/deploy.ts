@@ -14,7 +14,7 @@ const formation = new CloudFormationClient({})
 const secretsManager = new SecretsManagerClient({})
 
 async function main(args: string[]): Promise<void> {
-  const stack = `cdp-${contextOf(args, 'stage') ?? 'dev'}`
+  const stack = `cdp-${contextOf(args, 'name') ?? contextOf(args, 'stage') ?? 'dev'}`
   const secrets = readFileSync(join(process.env.CDP_DIR!, 'secrets.toml'), 'utf8')
   // Enough to tell two texts apart, too little to search for one.
   const version = createHash('sha256').update(secrets).digest('hex').slice(0, 12)

@@ -27,14 +27,14 @@ export class Front extends Construct implements Stretch {
 
   constructor(scope: Construct, id: string, props: { settings: Settings }) {
     super(scope, id)
-    const { stage, front, logs } = props.settings
+    const { stage, name, front, logs } = props.settings
     const logGroup = new LogGroup(this, 'AccessLog', {
       retention: logs,
       removalPolicy: stage === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
 
     this.api = new HttpApi(this, 'Api', {
-      apiName: `cdp-${stage}`,
+      apiName: `cdp-${name}`,
       description: 'Events in, profiles out',
       createDefaultStage: false,
     })

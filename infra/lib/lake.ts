@@ -37,7 +37,7 @@ export class Lake extends Construct {
     for (const view of VIEWS) this.viewOf(view)
 
     this.workgroup = new CfnWorkGroup(this, 'Workgroup', {
-      name: `cdp-${props.settings.stage}`,
+      name: `cdp-${props.settings.name}`,
       description: 'Queries over the lake, each with a limit of what it may read',
       recursiveDeleteOption: true,
       workGroupConfiguration: {
@@ -80,7 +80,8 @@ export class Lake extends Construct {
   }
 
   private get databaseName(): string {
-    return `cdp_${this.settings.stage}`
+    // Athena would want a name with dashes in quotes.
+    return `cdp_${this.settings.name.replaceAll('-', '_')}`
   }
 
   private get objects(): string {

@@ -6,10 +6,19 @@ import { Duration } from 'aws-cdk-lib'
 import { Architecture } from 'aws-cdk-lib/aws-lambda'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 
-export type Stage = 'dev' | 'prod'
+/** What a person may choose; infra/README.md explains each. */
+export const CONTEXTS = [
+  'stage', 'name', 'shards', 'streamKeyArn', 'batchSeconds', 'stateUnits', 'requestsPerSecond', 'burst', 'scanLimitGib', 'replayBucket',
+  'dropDays', 'dropKeyArn', 'alarmEmail', 'architecture', 'emulator',
+] as const
+
+const STAGES = ['dev', 'prod'] as const
+export type Stage = (typeof STAGES)[number]
 
 export interface Settings {
   readonly stage: Stage
+  /** Of the deployment among those of an account and region: its stack is `cdp-NAME`. The stage's unless it is said. */
+  readonly name: string
   readonly architecture: Architecture
   readonly stream: StreamSettings
   readonly ingest: IngestSettings
@@ -61,8 +70,8 @@ export interface DropBucketSettings {
 }
 
 export function readSettings(context: Node): Settings {
-  const text = (name: string) => context.tryGetContext(name)?.toString() as string | undefined
-  const stage = oneOf('stage', text('stage') ?? 'dev', ['dev', 'prod'])
+  const text = (name: (typeof CONTEXTS)[number]) => context.tryGetContext(name)?.toString() as string | undefined
+  const stage = oneOf('stage', text('stage') ?? 'dev', STAGES)
   const isProd = stage === 'prod'
   const shards = text('shards')
   const dropDays = text('dropDays')
@@ -71,6 +80,7 @@ export function readSettings(context: Node): Settings {
 
   return {
     stage,
+    name: deploymentName(text('name') ?? stage, stage),
     architecture: architecture(text('architecture') ?? process.arch),
     stream: {
       shards: shards === undefined ? (isProd ? undefined : 1) : whole('shards', shards),
@@ -93,10 +103,22 @@ export function readSettings(context: Node): Settings {
     scanLimitGib: whole('scanLimitGib', text('scanLimitGib') ?? (isProd ? '1000' : '10')),
     alarmEmail: text('alarmEmail'),
     replayBucket: text('replayBucket'),
-    secretsVersion: text('secretsVersion') ?? 'none',
+    secretsVersion: (context.tryGetContext('secretsVersion') as string | undefined) ?? 'none',
     tlsOnly: !emulator,
     emulator,
   }
+}
+
+/** Short, because bucket names are made of it, and CloudFormation cuts what gets too long. */
+function deploymentName(name: string, stage: Stage): string {
+  if (!/^[a-z][a-z0-9-]{0,19}$/.test(name)) {
+    throw new Error(`context name: 1 to 20 lower-case letters, digits and dashes, a letter first, not '${name}'`)
+  }
+  // With a stage that was forgotten on the command line, the other stage's deployment would be turned into this one.
+  if (name !== stage && (STAGES as readonly string[]).includes(name)) {
+    throw new Error(`context name: the stage ${stage} is not called as the other one, not '${name}'`)
+  }
+  return name
 }
 
 function architecture(name: string): Architecture {

@@ -22,7 +22,7 @@ export class Watch extends Construct {
     const { settings, stretches } = props
 
     // Not encrypted by AWS's own key for SNS: alarms may not use that one, and an alarm holds nothing secret.
-    this.topic = new Topic(this, 'Alarms', { displayName: `cdp ${settings.stage}`, enforceSSL: settings.tlsOnly })
+    this.topic = new Topic(this, 'Alarms', { displayName: `cdp ${settings.name}`, enforceSSL: settings.tlsOnly })
     if (settings.alarmEmail !== undefined) this.topic.addSubscription(new EmailSubscription(settings.alarmEmail))
 
     const tell = new SnsAction(this.topic)
@@ -31,7 +31,7 @@ export class Watch extends Construct {
       alarm.addOkAction(tell)
     }
     new Dashboard(this, 'Dashboard', {
-      dashboardName: `cdp-${settings.stage}`,
+      dashboardName: `cdp-${settings.name}`,
       widgets: stretches.map((stretch) => [...stretch.widgets]),
     })
   }

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 
 import { TABLES, VIEWS, columnsOf, viewOf } from '../lib/layouts.ts'
-import { templateOf } from './synthesized.ts'
+import { appOf, roadOf, templateOf } from './synthesized.ts'
 
 for (const stage of ['dev', 'prod'] as const) {
   // A change of the template is meant, or it is a mistake: UPDATE=1 says that it is meant.
@@ -14,6 +14,13 @@ for (const stage of ['dev', 'prod'] as const) {
     assert.deepEqual(template, JSON.parse(readFileSync(file, 'utf8')))
   })
 }
+
+test('a deployment of another name stands beside its stage\'s, and shares no name with it', () => {
+  const ofItsStage = /"cdp[-_ ]prod"/
+  assert.match(JSON.stringify(templateOf('prod').toJSON()), ofItsStage)
+  assert.doesNotMatch(JSON.stringify(templateOf('prod', { name: 'prod-2' }).toJSON()), ofItsStage)
+  assert.equal(roadOf(appOf({ stage: 'prod', name: 'prod-2' })).stackName, 'cdp-prod-2')
+})
 
 test('what holds data outlives a prod stack, and a dev stack takes it along', () => {
   for (const type of ['AWS::Kinesis::Stream', 'AWS::DynamoDB::Table', 'AWS::SecretsManager::Secret']) {
@@ -103,7 +110,7 @@ test('the emulator is spared what it refuses, and nothing else', () => {
 })
 
 test('a wrong context is refused by its name', () => {
-  for (const [name, value] of [['stage', 'test'], ['shards', '0'], ['shards', 'many'], ['dropDays', '0'], ['architecture', 'mips'], ['emulator', 'yes'], ['batchSeconds', '301'], ['stateUnits', '5000']]) {
+  for (const [name, value] of [['stage', 'test'], ['name', 'prod'], ['name', 'Two'], ['name', '2'], ['name', 'a'.repeat(21)], ['shards', '0'], ['shards', 'many'], ['dropDays', '0'], ['architecture', 'mips'], ['emulator', 'yes'], ['batchSeconds', '301'], ['stateUnits', '5000']]) {
     assert.throws(() => templateOf('dev', { [name!]: value! }), new RegExp(`context ${name}: .* not '${value}'`))
   }
 })

@@ -20,7 +20,7 @@ export function appOf(context: Context): App {
 
 export function roadOf(app: App, dropSources: DropSource[] = []): Road {
   const settings = readSettings(app.node)
-  return new Road(app, `cdp-${settings.stage}`, { settings, functions: emptyFunctions(), dropSources })
+  return new Road(app, `cdp-${settings.name}`, { settings, functions: emptyFunctions(), dropSources })
 }
 
 export function templateOf(stage: Stage, context: Context = {}, dropSources: DropSource[] = []): Template {
