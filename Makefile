@@ -55,15 +55,18 @@ lint: ## format, clippy, licences and advisories
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	tests/deny
 
-# Of which deployment: a folder that `cdp init` made. More for cdk: make deploy CDK="-c stage=prod"
-DIR ?= .cache/aws/shop
+# Of which deployment: a folder that `cdp init` made. More for cdk: make deploy DIR=my-shop CDK="-c stage=prod"
+DIR ?=
 CDK ?=
 
 deploy: ## to your AWS account: make deploy DIR=my-shop
-	@[ -f $(DIR)/cdp.toml ] || { echo "$(DIR) is no deployment: make one with \`cdp init\`, and name it: make deploy DIR=my-shop" >&2; exit 2; }
-	$(FUNCTIONS)
+	@[ -n "$(DIR)" ] || { echo "say which deployment, a folder that \`cdp init\` made: make deploy DIR=my-shop" >&2; exit 2; }
+	@[ -f "$(DIR)/cdp.toml" ] || { echo "$(DIR) is no deployment: it has no cdp.toml. \`cdp init $(DIR)\` makes one" >&2; exit 2; }
+	@infra/package target >/dev/null
+	$(FUNCTIONS) $$(infra/package target)
 	CDP_DIR=$(DIR) infra/deploy $(CDK)
 
+deploy-local: DIR := $(or $(DIR),.cache/aws/shop)
 deploy-local: ## to an emulator on this machine, without an account; infra/emulator stop ends it
 	$(CARGO) build --workspace --bins
 	[ -f $(DIR)/cdp.toml ] || $(CDP) init $(DIR)
