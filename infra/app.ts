@@ -1,5 +1,6 @@
-import { App, CliCredentialsStackSynthesizer } from 'aws-cdk-lib'
+import { Annotations, App, CliCredentialsStackSynthesizer } from 'aws-cdk-lib'
 
+import { adviceOn } from './lib/advice.ts'
 import { Road } from './lib/road.ts'
 import { readSettings } from './lib/settings.ts'
 import { readDropSources } from './lib/sources.ts'
@@ -8,13 +9,15 @@ const app = new App()
 const settings = readSettings(app.node)
 
 const functions: string = app.node.tryGetContext('functions') ?? `${import.meta.dirname}/.build`
+const configuration = `${functions}/drops/cdp.toml`
 
-new Road(app, `cdp-${settings.name}`, {
+const road = new Road(app, `cdp-${settings.name}`, {
   settings,
   functions,
-  dropSources: readDropSources(`${functions}/drops/cdp.toml`),
+  dropSources: readDropSources(configuration),
   // The emulator has no TLS here, so the roles of `cdk bootstrap` can't reach their own bucket, which insists on it.
   ...(settings.emulator && { synthesizer: new CliCredentialsStackSynthesizer() }),
   // Of the shell's profile. Without one the stack fits any account and region.
   env: { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION },
 })
+adviceOn(settings, configuration).forEach((advice, at) => Annotations.of(road).addWarningV2(`cdp:advice-${at}`, advice))

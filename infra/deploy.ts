@@ -1,46 +1,72 @@
 /** What `infra/deploy` does once the functions are packed. Arguments are cdk's. */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+
+import { place, stackOf } from './account.ts'
+import { type Contexts, contextsOf, keptOf, nameOf } from './lib/contexts.ts'
 
 type Outputs = Record<string, string>
 
-const formation = new CloudFormationClient({})
 const secretsManager = new SecretsManagerClient({})
 
 async function main(args: string[]): Promise<void> {
-  const stack = `cdp-${contextOf(args, 'name') ?? contextOf(args, 'stage') ?? 'dev'}`
-  const secrets = readFileSync(join(process.env.CDP_DIR!, 'secrets.toml'), 'utf8')
+  const folder = process.env.CDP_DIR!
+  const given = contextsOf(args)
+  const stack = `cdp-${nameOf(given)}`
+  const kept = keptIn(join(folder, 'aws.toml'), given)
+  const chosen = { ...kept, ...given }
+  const packed = packedArchitecture(chosen)
+  const secrets = readFileSync(join(folder, 'secrets.toml'), 'utf8')
   // Enough to tell two texts apart, too little to search for one.
   const version = createHash('sha256').update(secrets).digest('hex').slice(0, 12)
 
-  if ((await outputsOf('CDKToolkit')) === undefined) cdk('bootstrap', ...args)
+  console.error(`${stack} is deployed to ${await place()}${listed(', from aws.toml', kept)}${listed(', given', given)}`)
+  await checkStage(stack, chosen.stage ?? 'dev')
+  const contexts = Object.entries({ ...kept, architecture: packed, secretsVersion: version })
+  const all = [...contexts.flatMap(([name, value]) => ['-c', `${name}=${value}`]), ...args]
+  if ((await outputsOf('CDKToolkit')) === undefined) cdk('bootstrap', ...all)
 
   // Before the functions restart, so that they find the new text; the first time there is nowhere to put it yet.
   const before = await outputsOf(stack)
   if (before !== undefined) await putSecrets(before, secrets)
   const written = join(mkdtempSync(join(tmpdir(), 'cdp-deploy-')), 'outputs.json')
-  const contexts = [...architecture(args), '-c', `secretsVersion=${version}`, ...args]
-  cdk('deploy', stack, '--require-approval', 'never', '--outputs-file', written, ...contexts)
+  cdk('deploy', stack, '--require-approval', 'never', '--outputs-file', written, ...all)
   const outputs = (JSON.parse(readFileSync(written, 'utf8')) as Record<string, Outputs>)[stack]!
   if (before === undefined) await putSecrets(outputs, secrets)
 
   tell(stack, outputs)
 }
 
-function contextOf(args: string[], name: string): string | undefined {
-  return args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1)
+function keptIn(file: string, given: Contexts): Contexts {
+  return existsSync(file) ? keptOf(readFileSync(file, 'utf8'), given) : {}
 }
 
-/** As the functions were packed. */
-function architecture(args: string[]): string[] {
-  const packed = process.env.CDP_ARCHITECTURE
-  return packed === undefined || contextOf(args, 'architecture') !== undefined ? [] : ['-c', `architecture=${packed}`]
+/** Which functions there are is decided when they are packed, and only there. */
+function packedArchitecture({ architecture }: Contexts): string {
+  const packed = readFileSync(join(import.meta.dirname, '.build/architecture'), 'utf8').trim()
+  if (architecture !== undefined && architecture !== packed) {
+    throw new Error(`context architecture: the functions are built for ${packed}, not for '${architecture}'. Choose it when they are \
+built: CDP_ARCHITECTURE=${architecture}`)
+  }
+  return packed
+}
+
+/** A deployment that becomes one of the other stage by a forgotten context would give up what protects its data. */
+async function checkStage(stack: string, stage: string): Promise<void> {
+  const before = (await stackOf(stack))?.Tags?.find(({ Key }) => Key === 'stage')?.Value
+  if (before !== undefined && before !== stage) {
+    throw new Error(`${stack} is of the stage ${before}: give -c stage=${before}, or write it into aws.toml`)
+  }
+}
+
+function listed(what: string, contexts: Contexts): string {
+  const pairs = Object.entries(contexts).map(([name, value]) => `${name}=${value}`)
+  return pairs.length === 0 ? '' : `${what}: ${pairs.join(' ')}`
 }
 
 function cdk(...args: string[]): void {
@@ -50,15 +76,9 @@ function cdk(...args: string[]): void {
 
 /** `undefined`: there is no such stack, or none that was ever complete. */
 async function outputsOf(stack: string): Promise<Outputs | undefined> {
-  try {
-    const { Stacks } = await formation.send(new DescribeStacksCommand({ StackName: stack }))
-    const outputs = Stacks?.[0]?.Outputs ?? []
-    if (outputs.length === 0) return undefined
-    return Object.fromEntries(outputs.map(({ OutputKey, OutputValue }) => [OutputKey!, OutputValue!]))
-  } catch (fault) {
-    if (fault instanceof Error && fault.message.includes('does not exist')) return undefined
-    throw fault
-  }
+  const outputs = (await stackOf(stack))?.Outputs ?? []
+  if (outputs.length === 0) return undefined
+  return Object.fromEntries(outputs.map(({ OutputKey, OutputValue }) => [OutputKey!, OutputValue!]))
 }
 
 async function putSecrets(outputs: Outputs, text: string): Promise<void> {
@@ -81,4 +101,7 @@ function tell(stack: string, outputs: Outputs): void {
   curl -u "$KEY:" ${send}/v1/track -H 'content-type: application/json' -d '{"userId":"jane","event":"Signed Up"}'\n`)
 }
 
-await main(process.argv.slice(2))
+await main(process.argv.slice(2)).catch((fault: unknown) => {
+  console.error(`deploy: ${fault instanceof Error ? fault.message : fault}`)
+  process.exit(1)
+})

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+import { adviceOn } from '../lib/advice.ts'
+import { contextsOf, keptOf, nameOf } from '../lib/contexts.ts'
+import { readSettings } from '../lib/settings.ts'
+import { appOf } from './synthesized.ts'
+
+test('contexts are found among cdk\'s arguments, in each way to write them', () => {
+  const args = ['-c', 'stage=prod', '--context', 'name=two', '--tags', 'shards=1', '--context=burst=7', '-cdropDays=9', '-c', '@aws-cdk/core:x=true']
+  assert.deepEqual(contextsOf(args), { stage: 'prod', name: 'two', burst: '7', dropDays: '9', '@aws-cdk/core:x': 'true' })
+  assert.throws(() => contextsOf(['-c', 'shard=2']), /-c shard: there is no such context; there are stage, name, shards/)
+})
+
+test('aws.toml has a table for each deployment, and the command line goes first', () => {
+  const text = '[dev]\nshards = 2\n[prod]\nshards = 4\nalarmEmail = "on-call@example.com"\n[two]\nstage = "prod"'
+  for (const [args, name, kept] of [
+    [[], 'dev', { shards: '2' }],
+    [['-c', 'stage=prod'], 'prod', { shards: '4', alarmEmail: 'on-call@example.com' }],
+    [['-c', 'stage=prod', '-c', 'shards=8'], 'prod', { alarmEmail: 'on-call@example.com' }],
+    [['-c', 'name=two'], 'two', { stage: 'prod' }],
+    [['-c', 'name=three'], 'three', {}],
+  ] as const) {
+    const given = contextsOf(args)
+    assert.deepEqual([nameOf(given), keptOf(text, given)], [name, kept])
+  }
+  for (const [wrong, told] of [
+    ['dev = 1', /dev is no table/],
+    ['[dev]\nshard = 1', /\[dev\] shard: there is no such context/],
+    ['[dev]\nshards = [1]', /\[dev\] shards: a text or a number/],
+    ['[dev]\nname = "two"', /take the line `name` out/],
+  ] as const) assert.throws(() => keptOf(wrong, {}), told)
+})
+
+test('what cdp.toml says for one machine alone is told, and a prod that tells nobody of alarms', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'cdp-advice-')), 'cdp.toml')
+  writeFileSync(file, '[stream]\nname = "events"\nshards = 2\n[retention]\nstream_hours = 168\n[limits]\ningest_records = 5\nrequest_bytes = 70000\n')
+  const advice = (context: Record<string, string>) => adviceOn(readSettings(appOf(context).node), file)
+  assert.deepEqual(advice({ shards: '2' }), [
+    'cdp.toml: retention.stream_hours = 168 is not heeded on AWS: the stream keeps 24 hours, by its stage',
+    'cdp.toml: limits.ingest_records = 5 is not heeded on AWS: a batch waits 5 s, by the context batchSeconds',
+  ])
+  assert.deepEqual(advice({ stage: 'prod', batchSeconds: '60' }), [
+    'nobody is told of alarms: give the context alarmEmail, or subscribe to the topic Watch/Alarms',
+    'cdp.toml: stream.shards = 2 is not heeded on AWS: the stream is on demand, by the context shards',
+    'cdp.toml: limits.ingest_records = 5 is not heeded on AWS: a batch waits 60 s, by the context batchSeconds',
+  ])
+})
