@@ -1,4 +1,4 @@
-//! drops: a file that was put into the drop bucket, taken in. The use case is `cdp-drops`'; see the README beside this folder.
+//! drops: a file that was put into the drop bucket, taken in. The use case is `cdp-drops`'; see functions/README.md.
 
 mod handler;
 mod woken;

@@ -1,4 +1,4 @@
-//! ingest: batches of the stream, into profiles and files. The use case is `cdp-app`'s; see the README beside this folder.
+//! ingest: batches of the stream, into profiles and files. The use case is `cdp-app`'s; see functions/README.md.
 
 // The future of a batch is as deep as the road is long.
 #![recursion_limit = "256"]
