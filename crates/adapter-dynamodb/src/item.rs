@@ -61,7 +61,7 @@ pub(crate) fn read(mut attributes: Attributes, packer: &Packer) -> PortResult<It
         }
         (partition, sort, ..) => {
             let item = Key::new(partition.unwrap_or_default(), sort.unwrap_or_default());
-            let why = "it has no version, or no body that can be read: was it written by something else? Restore the table from a backup";
+            let why = "it has no version, or no body that can be read: was it written by something else? Build a deployment anew from the lake: docs/replay.md";
             Err(PortError::because(FaultKind::Broken, format!("read the item {item}"), why))
         }
     }

@@ -26,7 +26,7 @@ pub struct Committed {
 pub enum CommitError {
     #[error(transparent)]
     Port(#[from] PortError),
-    #[error("{0}; restore State from its backup")]
+    #[error("{0}; build a deployment anew from the lake: docs/replay.md")]
     Stored(#[from] BadItem),
 }
 

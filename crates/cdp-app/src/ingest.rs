@@ -33,7 +33,7 @@ use crate::outbox::OutboxEntry;
 pub enum IngestError {
     #[error(transparent)]
     Port(#[from] PortError),
-    #[error("{0}; restore State from its backup, or replay the partition into an empty one")]
+    #[error("{0}; build a deployment anew from the lake: docs/replay.md")]
     Stored(#[from] BadItem),
     #[error("rows can't be made into a table: {0}")]
     Rows(#[from] arrow::error::ArrowError),

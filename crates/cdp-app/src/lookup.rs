@@ -54,7 +54,7 @@ pub struct Found {
 pub enum LookupError {
     #[error(transparent)]
     Port(#[from] PortError),
-    #[error("{0}; restore State from its backup")]
+    #[error("{0}; build a deployment anew from the lake: docs/replay.md")]
     Stored(#[from] BadItem),
 }
 

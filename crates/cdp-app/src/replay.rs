@@ -47,7 +47,7 @@ pub enum ReplayError {
     OtherJob(String),
     #[error(transparent)]
     Port(#[from] PortError),
-    #[error("{0}; restore State from its backup")]
+    #[error("{0}; build a deployment anew from the lake: docs/replay.md")]
     Stored(#[from] BadItem),
 }
 

@@ -31,7 +31,7 @@ const PAGE: usize = 500;
 pub enum VerifyError {
     #[error(transparent)]
     Port(#[from] PortError),
-    #[error("{0}; restore State from its backup")]
+    #[error("{0}; build a deployment anew from the lake: docs/replay.md")]
     Stored(#[from] BadItem),
     #[error(transparent)]
     Checkpoints(#[from] IngestError),

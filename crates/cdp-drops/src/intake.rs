@@ -56,7 +56,7 @@ pub enum IntakeError {
     Ingest(#[from] IngestError),
     #[error(transparent)]
     Port(#[from] PortError),
-    #[error("what State holds about {0} can't be read; restore State from its backup")]
+    #[error("what State holds about {0} can't be read; build a deployment anew from the lake: docs/replay.md")]
     Stored(PartitionId),
 }
 

@@ -24,7 +24,7 @@ pub fn telemetry(vars: &Vars) -> Result<Telemetry, lambda_runtime::Error> {
         .with_ansi(false)
         .with_env_filter(filter)
         .init();
-    // The stage is in the name: two stages of one account are told apart.
+    // The deployment's name is in it: two deployments of one account are told apart.
     let function = vars.get("AWS_LAMBDA_FUNCTION_NAME")?.to_owned();
     let collector = Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension("FunctionName", function).init()?;
     Ok(Telemetry(collector))
