@@ -26,7 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from runtime import SECRETS, SETTINGS, peak_kib, surroundings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FUNCTIONS = ["collect", "ingest", "commit", "maintain", "profiles"]
+FUNCTIONS = ["collect", "ingest", "drops", "commit", "maintain", "replay", "profiles"]
 NEXT = b"/runtime/invocation/next"
 
 
@@ -128,6 +128,7 @@ def main():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     stack = {"CDP_STATE_TABLE": "state", "CDP_LAKE": "s3://lake", "CDP_STREAM": "events", "CDP_SECRETS": "cdp"}
+    stack |= dict.fromkeys(["CDP_QUEUE", "CDP_DROP_QUEUE", "CDP_DEAD_LETTERS"], "https://sqs.us-east-1.amazonaws.com/0/queue")
     commands = {name: [str(options.functions / f"fn-{name}")] for name in FUNCTIONS}
     handlers = pathlib.Path(__file__).parent / "handlers"
     commands["Python, boto3"] = [sys.executable, str(handlers / "handler.py")]

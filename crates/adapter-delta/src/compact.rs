@@ -34,7 +34,7 @@ pub(crate) fn compact(table: &Table, target_bytes: u64) -> Result<Option<Compact
     let merged = merged.finish()?;
 
     let done = Compaction { files_removed: chosen.len() as u64, files_added: 1, rows: merged.rows };
-    table.log().rewrite(&chosen, &[merged])?;
+    table.log()?.rewrite(&chosen, &[merged])?;
     Ok(Some(done))
 }
 

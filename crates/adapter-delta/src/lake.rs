@@ -9,7 +9,6 @@ use arrow::datatypes::Schema;
 use cdp_event::Timestamp;
 use cdp_lake::layout;
 use cdp_ports::{Batches, Compaction, DataFile, Lake, Landing, PortResult, TableName};
-use delta_kernel::Engine;
 use object_store::ObjectStore;
 use object_store::path::Path as ObjectPath;
 use url::Url;
@@ -20,16 +19,13 @@ use crate::kernel::{self, Threads};
 use crate::log::Log;
 use crate::per_table::PerTable;
 use crate::place::Place;
-use crate::table::{Table, TableVersion};
+use crate::table::{Open, Table, TableVersion};
 use crate::{DeltaError, compact, land, sweep};
 
 pub struct DeltaLake {
     store: Arc<dyn ObjectStore>,
     tables: PerTable<Table>,
 }
-
-/// How a table's log is opened: made where it is not there, or not.
-type Open = fn(TableName, &Url, Arc<dyn Engine>) -> Result<Log, DeltaError>;
 
 const OR_MAKE: Open = |table, url, engine| Log::open(url, layout_of(table), engine);
 const AS_IT_IS: Open = |_, url, engine| Log::open_existing(url, engine);
@@ -42,22 +38,28 @@ impl DeltaLake {
             let table = root.join(table.as_str());
             folder::create_folder(&table).map_err(DeltaError::io(table))?;
         }
-        Self::in_folder(root, OR_MAKE)
+        Self::in_folder(root, OR_MAKE)?.opened()
     }
 
     /// Opens the lake in `root` as it is, for readers. [`DeltaError::NoTable`] where nobody has made it.
     pub fn open_existing(root: &Path) -> Result<Self, DeltaError> {
-        Self::in_folder(root, AS_IT_IS)
+        Self::in_folder(root, AS_IT_IS)?.opened()
     }
 
     /// As [`open`](Self::open), in a bucket.
     pub fn open_bucket(bucket: Bucket) -> Result<Self, DeltaError> {
-        Self::in_bucket(bucket, OR_MAKE)
+        Self::in_bucket(bucket)?.opened()
+    }
+
+    /// As [`open_bucket`](Self::open_bucket), but each table is opened when it is first asked for: whoever starts often, and wants
+    /// one of them, waits for no more.
+    pub fn in_bucket(bucket: Bucket) -> Result<Self, DeltaError> {
+        Self::of_bucket(bucket, OR_MAKE)
     }
 
     /// As [`open_existing`](Self::open_existing), in a bucket.
     pub fn open_existing_bucket(bucket: Bucket) -> Result<Self, DeltaError> {
-        Self::in_bucket(bucket, AS_IT_IS)
+        Self::of_bucket(bucket, AS_IT_IS)?.opened()
     }
 
     fn in_folder(root: &Path, open: Open) -> Result<Self, DeltaError> {
@@ -66,37 +68,37 @@ impl DeltaLake {
         Self::each_table(Arc::new(FolderStore::default()), Arc::new(Threads::start()?), place, open)
     }
 
-    fn in_bucket(bucket: Bucket, open: Open) -> Result<Self, DeltaError> {
+    fn of_bucket(bucket: Bucket, open: Open) -> Result<Self, DeltaError> {
         let threads = Arc::new(Threads::start()?);
         let place =
             |table: TableName| Ok(Box::new(bucket.table(table.as_str(), Arc::clone(&threads))?) as Box<dyn Place>);
         Self::each_table(bucket.store(), Arc::clone(&threads), place, open)
     }
 
-    /// Side by side: each asks a few things, one after the other, and a bucket takes its time to answer.
     fn each_table(
         store: Arc<dyn ObjectStore>,
         threads: Arc<Threads>,
-        place: impl Fn(TableName) -> Result<Box<dyn Place>, DeltaError> + Sync,
+        place: impl Fn(TableName) -> Result<Box<dyn Place>, DeltaError>,
         open: Open,
     ) -> Result<Self, DeltaError> {
         let engine = kernel::engine(Arc::clone(&store), threads);
-        let (place, engine) = (&place, &engine);
-        let open = |table: TableName| {
-            let place = place(table)?;
-            let log = open(table, place.url(), Arc::clone(engine))?;
-            Ok::<_, DeltaError>(Table::new(place, log))
-        };
-        let open = &open;
-        let opened = kernel::wait(|| {
+        let table = |name| Ok::<_, DeltaError>(Table::new(name, place(name)?, Arc::clone(&engine), open));
+        Ok(Self { store, tables: PerTable::try_of(table)? })
+    }
+
+    /// Side by side: each asks a few things, one after the other, and a bucket takes its time to answer.
+    fn opened(self) -> Result<Self, DeltaError> {
+        kernel::wait(|| {
             thread::scope(|scope| {
-                let opening = PerTable::try_of(|table| {
-                    thread::Builder::new().spawn_scoped(scope, move || open(table)).map_err(DeltaError::Threads)
+                let opening = PerTable::try_of(|name| {
+                    let table = self.table(name);
+                    let open = move || table.log().map(drop);
+                    thread::Builder::new().spawn_scoped(scope, open).map_err(DeltaError::Threads)
                 })?;
                 opening.try_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             })
-        });
-        Ok(Self { store, tables: opened? })
+        })?;
+        Ok(self)
     }
 
     /// `file:///shop/lake/events/`, `s3://bucket/events/`
@@ -148,12 +150,15 @@ impl Landing for DeltaLake {
 impl Lake for DeltaLake {
     async fn commit(&self, table: TableName, plan: u64, files: &[DataFile]) -> PortResult<()> {
         let action = || format!("commit plan {plan} of {} files to {table}", files.len());
-        self.table(table).log().append(plan, files).map_err(|error| error.at_port(action()))
+        let log = self.table(table).log();
+        log.and_then(|mut log| log.append(plan, files)).map_err(|error| error.at_port(action()))
     }
 
     async fn last_plan(&self, table: TableName) -> PortResult<Option<u64>> {
-        let mut log = self.table(table).log();
-        let plan = log.advance().and_then(|()| log.last_plan());
+        let plan = self.table(table).log().and_then(|mut log| {
+            log.advance()?;
+            log.last_plan()
+        });
         plan.map_err(|error| error.at_port(format!("read the last plan of {table}")))
     }
 

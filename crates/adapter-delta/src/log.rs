@@ -80,10 +80,6 @@ impl Log {
         Ok(Self { engine, snapshot, last_plan: None, files: None })
     }
 
-    pub fn engine(&self) -> Arc<dyn Engine> {
-        Arc::clone(&self.engine)
-    }
-
     /// Reads what others have committed since.
     pub fn advance(&mut self) -> Result<(), DeltaError> {
         if self.is_newest()? {

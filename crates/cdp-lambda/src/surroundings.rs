@@ -85,9 +85,9 @@ impl Surroundings {
         Ok(DeltaLake::open_existing_bucket(self.bucket_at(place)?.bucket()?)?)
     }
 
-    /// The deployment's own; makes the tables that are not there.
+    /// The deployment's own; a table is opened, and made if it is not there, when it is first asked for.
     pub fn lake(&self) -> Result<DeltaLake, StartError> {
-        Ok(DeltaLake::open_bucket(self.bucket()?.bucket()?)?)
+        Ok(DeltaLake::in_bucket(self.bucket()?.bucket()?)?)
     }
 
     fn bucket(&self) -> Result<S3Bucket, StartError> {

@@ -33,12 +33,20 @@ impl<S: State, L: Lake> Handler<S, L> {
     pub async fn handle(&self, woken: &Woken, deadline: Deadline) -> Result<(), CommitError> {
         let mut outcome = Ok(());
         for table in woken.tables() {
-            if let Err(error) = self.drain(table, deadline).await {
+            if let Err(error) = self.keep(table, woken.is_by_clock(), deadline).await {
                 tracing::error!(table = table.as_str(), "{table} is behind: {error}");
                 outcome = Err(error);
             }
         }
         outcome
+    }
+
+    async fn keep(&self, table: TableName, is_by_clock: bool, deadline: Deadline) -> Result<(), CommitError> {
+        if is_by_clock {
+            // Readers look for each table, also for one that nothing was ever landed for.
+            self.lake.last_plan(table).await?;
+        }
+        self.drain(table, deadline).await
     }
 
     async fn drain(&self, table: TableName, deadline: Deadline) -> Result<(), CommitError> {

@@ -35,9 +35,13 @@ struct Text {
 }
 
 impl Woken {
+    pub fn is_by_clock(&self) -> bool {
+        self.records.is_empty()
+    }
+
     /// The tables whose outboxes changed; all of them when it was the clock.
     pub fn tables(&self) -> BTreeSet<TableName> {
-        if self.records.is_empty() {
+        if self.is_by_clock() {
             return TableName::ALL.into();
         }
         let names =
