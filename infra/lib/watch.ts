@@ -1,6 +1,8 @@
 /** One dashboard in the order of the road, and one topic that every alarm tells. */
+import { ArnFormat, Aws, Stack } from 'aws-cdk-lib'
 import { Dashboard } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Construct } from 'constructs'
@@ -23,6 +25,14 @@ export class Watch extends Construct {
 
     // Not encrypted by AWS's own key for SNS: alarms may not use that one, and an alarm holds nothing secret.
     this.topic = new Topic(this, 'Alarms', { displayName: `cdp ${settings.name}`, enforceSSL: settings.tlsOnly })
+    // A policy that refuses requests without TLS takes the place of SNS's own, by which alarms might publish.
+    this.topic.addToResourcePolicy(new PolicyStatement({
+      sid: 'AlarmsOfTheStack',
+      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+      actions: ['sns:Publish'],
+      resources: [this.topic.topicArn],
+      conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID }, ArnLike: { 'aws:SourceArn': this.alarmArns } },
+    }))
     if (settings.alarmEmail !== undefined) this.topic.addSubscription(new EmailSubscription(settings.alarmEmail))
 
     const tell = new SnsAction(this.topic)
@@ -34,5 +44,12 @@ export class Watch extends Construct {
       dashboardName: `cdp-${settings.name}`,
       widgets: stretches.map((stretch) => [...stretch.widgets]),
     })
+  }
+
+  /** Names of alarms begin with that of their stack. */
+  private get alarmArns(): string {
+    const stack = Stack.of(this)
+    const resourceName = `${stack.stackName}-*`
+    return stack.formatArn({ service: 'cloudwatch', resource: 'alarm', resourceName, arnFormat: ArnFormat.COLON_RESOURCE_NAME })
   }
 }

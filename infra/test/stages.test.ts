@@ -105,7 +105,6 @@ test('the emulator is spared what it refuses, and nothing else', () => {
     'LakeTablesPolicy',
     'ReplayDeadLettersQueuePolicy',
     'ReplayJobsPolicy',
-    'WatchAlarmsPolicy',
   ])
 })
 
