@@ -24,7 +24,10 @@ export class Commit extends Construct implements Stretch {
   readonly function: RustFunction
   readonly alarms: readonly RunbookAlarm[]
 
-  /** Grants exactly: consume State's stream; read and write State; list, read and put files of the lake. */
+  /**
+   * Grants exactly: consume State's stream; get, query, put and delete items of State; list and read files of the lake, and put
+   * those of its tables' logs.
+   */
   constructor(scope: Construct, id: string, props: CommitProps) {
     super(scope, id)
     const { settings, functions, state, lake } = props
@@ -39,8 +42,9 @@ export class Commit extends Construct implements Stretch {
       errorsToAlarm: 3,
     })
     state.grantConsume(this.function)
-    state.grantReadWrite(this.function)
-    lake.grantReadWrite(this.function)
+    state.grant(this.function, 'get', 'query', 'put', 'delete')
+    lake.grantRead(this.function)
+    lake.grantLog(this.function)
 
     // Only wakes: which entries there are, the function reads in State. So a wake-up that fails is not kept, and one shard's
     // wake-ups may run beside another's.

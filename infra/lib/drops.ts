@@ -36,8 +36,8 @@ export class Drops extends Construct implements Stretch {
   readonly widgets: readonly IWidget[]
 
   /**
-   * Grants exactly: list the bucket, read its objects, put reports; consume the queue and send to it; read and write State;
-   * put files of the lake.
+   * Grants exactly: list the bucket, read its objects, put reports; consume the queue and send to it; all that there
+   * is to do to State; put data files into the lake.
    */
   constructor(scope: Construct, id: string, props: DropsProps) {
     super(scope, id)
@@ -88,7 +88,7 @@ export class Drops extends Construct implements Stretch {
       ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:SendMessage'],
       this.queue.queueArn,
     )
-    state.grantReadWrite(this.function)
+    state.grant(this.function, 'get', 'query', 'put', 'delete', 'check')
     lake.grantLand(this.function)
     new EventSourceMapping(this, 'Files', {
       target: this.function.lambda,

@@ -9,6 +9,11 @@ import { columnsOf, TABLES, type TableName, type ViewName, viewOf, VIEWS } from 
 import type { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
 
+/** Below a table's folder. A large file goes in parts, which are taken away again if one of them fails. */
+const DATA = '*/date=*'
+const LOG = '*/_delta_log/*'
+const PUT = ['s3:PutObject', 's3:AbortMultipartUpload']
+
 export class Lake extends Construct {
   readonly bucket: Bucket
   readonly database: CfnDatabase
@@ -57,26 +62,23 @@ export class Lake extends Construct {
     return { CDP_LAKE: `s3://${this.bucket.bucketName}` }
   }
 
-  /** Files that no table names yet. */
+  /** Files that no table names yet. Which it names, is said in its log: whoever only lands can't write there. */
   grantLand(worker: RustFunction): void {
-    worker.may(['s3:PutObject', 's3:AbortMultipartUpload'], this.objects)
-    this.acknowledgeObjects(worker)
+    this.grantObjects(worker, PUT, DATA)
+  }
+
+  /** What a table names: its commits and checkpoints. */
+  grantLog(committer: RustFunction): void {
+    this.grantObjects(committer, PUT, LOG)
   }
 
   grantRead(reader: RustFunction): void {
     reader.may(['s3:ListBucket'], this.bucket.bucketArn)
-    reader.may(['s3:GetObject'], this.objects)
-    this.acknowledgeObjects(reader)
-  }
-
-  grantReadWrite(worker: RustFunction): void {
-    worker.may(['s3:ListBucket'], this.bucket.bucketArn)
-    worker.may(['s3:GetObject'], this.objects)
-    this.grantLand(worker)
+    this.grantObjects(reader, ['s3:GetObject'], '*')
   }
 
   grantDelete(sweeper: RustFunction): void {
-    sweeper.may(['s3:DeleteObject'], this.objects)
+    this.grantObjects(sweeper, ['s3:DeleteObject'], '*')
   }
 
   private get databaseName(): string {
@@ -84,17 +86,11 @@ export class Lake extends Construct {
     return `cdp_${this.settings.name.replaceAll('-', '_')}`
   }
 
-  private get objects(): string {
-    return this.bucket.arnForObjects('*')
-  }
-
-  private get logicalId(): string {
-    return Stack.of(this).getLogicalId(this.bucket.node.defaultChild as CfnBucket)
-  }
-
-  private acknowledgeObjects(worker: RustFunction): void {
+  private grantObjects(worker: RustFunction, actions: string[], objects: string): void {
+    worker.may(actions, this.bucket.arnForObjects(objects))
+    const bucket = Stack.of(this).getLogicalId(this.bucket.node.defaultChild as CfnBucket)
     Validations.of(worker.role).acknowledge({
-      id: `AwsSolutions-IAM5[Resource::<${this.logicalId}.Arn>/*]`,
+      id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/${objects}]`,
       reason: 'The names of a table\'s files are not known beforehand; the bucket holds nothing but tables.',
     })
   }

@@ -1,4 +1,4 @@
-/** Compacts small files, writes checkpoints of the logs, and removes what nobody names any more. */
+/** Compacts small files, and removes what nobody names any more. */
 import { Duration } from 'aws-cdk-lib'
 import { Construct } from 'constructs'
 
@@ -21,7 +21,10 @@ export interface MaintainProps {
 export class Maintain extends Construct implements Stretch {
   readonly function: RustFunction
 
-  /** Grants exactly: list the stream's shards; read and write State; list, read, put and delete files of the lake. */
+  /**
+   * Grants exactly: list the stream's shards; get, query, put and delete items of State; list and read files of the lake, put
+   * data files and those of the logs, and delete both.
+   */
   constructor(scope: Construct, id: string, props: MaintainProps) {
     super(scope, id)
     const { settings, functions, stream, state, lake } = props
@@ -36,8 +39,10 @@ export class Maintain extends Construct implements Stretch {
       errorsToAlarm: 1,
     })
     stream.grantListShards(this.function)
-    state.grantReadWrite(this.function)
-    lake.grantReadWrite(this.function)
+    state.grant(this.function, 'get', 'query', 'put', 'delete')
+    lake.grantRead(this.function)
+    lake.grantLand(this.function)
+    lake.grantLog(this.function)
     lake.grantDelete(this.function)
     new Schedule(this, 'Round', {
       description: 'Keeps the tables small in files',

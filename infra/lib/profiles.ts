@@ -27,7 +27,7 @@ export interface ProfilesProps {
 export class Profiles extends Construct implements Stretch {
   readonly function: RustFunction
 
-  /** Grants exactly: read State; read the secrets. */
+  /** Grants exactly: get items of State; read the secrets. */
   constructor(scope: Construct, id: string, props: ProfilesProps) {
     super(scope, id)
     const { settings, functions, front, state, secrets } = props
@@ -41,7 +41,7 @@ export class Profiles extends Construct implements Stretch {
       environment: { ...state.environment, ...secrets.environment },
       errorsToAlarm: 5,
     })
-    state.grantRead(this.function)
+    state.grant(this.function, 'get')
     secrets.grantRead(this.function)
     front.route(this.function, CALLS)
   }

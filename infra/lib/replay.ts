@@ -29,7 +29,7 @@ export class Replay extends Construct implements Stretch {
 
   /**
    * Grants exactly: consume its queue, and send to it what is left of a job; list and read files of the lake, and of the one
-   * that the context names; read and write State; put records into the stream; send dead letters.
+   * that the context names; get, put and delete items of State; put records into the stream; send dead letters.
    */
   constructor(scope: Construct, id: string, props: ReplayProps) {
     super(scope, id)
@@ -68,7 +68,8 @@ export class Replay extends Construct implements Stretch {
       wakesItself: true,
     })
     stream.grantWrite(this.function)
-    state.grantReadWrite(this.function)
+    // A mark is put for each row that goes, and deleted if the stream did not take it.
+    state.grant(this.function, 'get', 'put', 'delete')
     lake.grantRead(this.function)
     deadLetters.grantSend(this.function)
     this.function.may(

@@ -9,9 +9,17 @@ import type { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
 import type { Stretch } from './stretch.ts'
 
-const READ = ['dynamodb:BatchGetItem', 'dynamodb:Query']
-/** A transaction has no action of its own: it needs those of its parts. A put is an update, which counts the version. */
-const WRITE = ['dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem']
+/**
+ * What a function does to State, in the words of the port, and the action that it takes. A transaction has none of its own: it
+ * needs those of its parts. A put is an update, which counts the version.
+ */
+const ACTIONS = {
+  get: 'dynamodb:BatchGetItem',
+  query: 'dynamodb:Query',
+  put: 'dynamodb:UpdateItem',
+  delete: 'dynamodb:DeleteItem',
+  check: 'dynamodb:ConditionCheckItem',
+}
 
 /** Of provisioned units: room for as long as scaling takes. `cdp cost` counts with it. */
 const UTILIZATION = 70
@@ -80,12 +88,8 @@ export class State extends Construct implements Stretch {
     return { CDP_STATE_TABLE: this.table.tableName }
   }
 
-  grantRead(reader: RustFunction): void {
-    reader.may(READ, this.table.tableArn)
-  }
-
-  grantReadWrite(worker: RustFunction): void {
-    worker.may([...READ, ...WRITE], this.table.tableArn)
+  grant(worker: RustFunction, ...calls: (keyof typeof ACTIONS)[]): void {
+    worker.may(calls.map((call) => ACTIONS[call]), this.table.tableArn)
   }
 
   /** For an event source mapping on the table's own stream. */

@@ -3,10 +3,14 @@ import { test } from 'node:test'
 
 import { templateOf } from './synthesized.ts'
 
-const READ_STATE = ['dynamodb:BatchGetItem State', 'dynamodb:Query State']
-const WRITE_STATE = ['dynamodb:ConditionCheckItem State', 'dynamodb:DeleteItem State', 'dynamodb:UpdateItem State']
-const LAND = ['s3:AbortMultipartUpload Lake/*', 's3:PutObject Lake/*']
-const READ_WRITE_LAKE = [...LAND, 's3:GetObject Lake/*', 's3:ListBucket Lake']
+const GET = 'dynamodb:BatchGetItem State'
+const QUERY = 'dynamodb:Query State'
+const PUT = 'dynamodb:UpdateItem State'
+const DELETE = 'dynamodb:DeleteItem State'
+const CHECK = 'dynamodb:ConditionCheckItem State'
+const READ_LAKE = ['s3:GetObject Lake/*', 's3:ListBucket Lake']
+const LAND = ['s3:AbortMultipartUpload Lake/*/date=*', 's3:PutObject Lake/*/date=*']
+const LOG = ['s3:AbortMultipartUpload Lake/*/_delta_log/*', 's3:PutObject Lake/*/_delta_log/*']
 const PUT_RECORDS = ['kinesis:PutRecords Stream']
 const CONSUME_STREAM = [
   'kinesis:DescribeStream Stream',
@@ -25,10 +29,13 @@ const READ_SECRETS = ['secretsmanager:GetSecretValue Secrets']
 
 const GRANTS = {
   Collect: [...PUT_RECORDS, ...READ_SECRETS],
-  Ingest: [...CONSUME_STREAM, ...READ_STATE, ...WRITE_STATE, ...LAND, 'sqs:SendMessage DeadLetters'],
+  Ingest: [...CONSUME_STREAM, GET, QUERY, PUT, CHECK, ...LAND, 'sqs:SendMessage DeadLetters'],
   Drops: [
-    ...READ_STATE,
-    ...WRITE_STATE,
+    GET,
+    QUERY,
+    PUT,
+    DELETE,
+    CHECK,
     ...LAND,
     's3:ListBucket Drops',
     's3:GetObject Drops/*',
@@ -40,21 +47,21 @@ const GRANTS = {
     'sqs:ReceiveMessage DropsQueue',
     'sqs:SendMessage DropsQueue',
   ],
-  Commit: [...CONSUME_STATE, ...READ_STATE, ...WRITE_STATE, ...READ_WRITE_LAKE],
-  Maintain: ['kinesis:ListShards Stream', ...READ_STATE, ...WRITE_STATE, ...READ_WRITE_LAKE, 's3:DeleteObject Lake/*'],
+  Commit: [...CONSUME_STATE, GET, QUERY, PUT, DELETE, ...READ_LAKE, ...LOG],
+  Maintain: ['kinesis:ListShards Stream', GET, QUERY, PUT, DELETE, ...READ_LAKE, ...LAND, ...LOG, 's3:DeleteObject Lake/*'],
   Replay: [
     ...PUT_RECORDS,
-    ...READ_STATE,
-    ...WRITE_STATE,
-    's3:GetObject Lake/*',
-    's3:ListBucket Lake',
+    GET,
+    PUT,
+    DELETE,
+    ...READ_LAKE,
     'sqs:DeleteMessage ReplayJobs',
     'sqs:GetQueueAttributes ReplayJobs',
     'sqs:ReceiveMessage ReplayJobs',
     'sqs:SendMessage DeadLetters',
     'sqs:SendMessage ReplayJobs',
   ],
-  Profiles: [...READ_STATE, ...READ_SECRETS],
+  Profiles: [GET, ...READ_SECRETS],
 }
 
 const OF_EVERY_FUNCTION = (name: string) => [
