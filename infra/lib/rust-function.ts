@@ -4,7 +4,7 @@
  */
 import { Duration, RemovalPolicy, type Size, Validations } from 'aws-cdk-lib'
 import { GraphWidget, Stats } from 'aws-cdk-lib/aws-cloudwatch'
-import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Code, Function, RecursiveLoop, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
@@ -49,6 +49,7 @@ export class RustFunction extends Construct {
       actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
       resources: [this.logGroup.logGroupArn],
     }))
+    this.mayAnywhere('Traces', ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], 'X-Ray takes segments for no particular resource.')
 
     this.lambda = new Function(this, 'Function', {
       description: props.description,
@@ -61,13 +62,10 @@ export class RustFunction extends Construct {
       ...(props.storage !== undefined && { ephemeralStorageSize: props.storage }),
       ...(props.wakesItself === true && { recursiveLoop: RecursiveLoop.ALLOW }),
       environment: { RUST_LOG: 'info', ...props.environment },
-      role: this.role,
+      // Its policies are said here, each action of them: CDK would add those for X-Ray where no reason for their `*` could stand.
+      role: this.role.withoutPolicyUpdates(),
       logGroup: this.logGroup,
       tracing: Tracing.ACTIVE,
-    })
-    Validations.of(this.role).acknowledge({
-      id: 'AwsSolutions-IAM5[Resource::*]',
-      reason: 'X-Ray takes segments, and DynamoDB lists streams, for no particular resource.',
     })
 
     const five = { period: Duration.minutes(5) }
@@ -89,5 +87,11 @@ export class RustFunction extends Construct {
   /** What the role may do, and on what. */
   may(actions: string[], ...resources: string[]): void {
     this.role.addToPolicy(new PolicyStatement({ actions, resources }))
+  }
+
+  /** Actions that take no particular resource. In a policy of their own, so that the reason is not one for any other `*`. */
+  mayAnywhere(name: string, actions: string[], reason: string): void {
+    const policy = new Policy(this.role, name, { roles: [this.role], statements: [new PolicyStatement({ actions, resources: ['*'] })] })
+    Validations.of(policy).acknowledge({ id: 'AwsSolutions-IAM5[Resource::*]', reason })
   }
 }

@@ -95,7 +95,6 @@ export class State extends Construct implements Stretch {
   /** For an event source mapping on the table's own stream. */
   grantConsume(consumer: RustFunction): void {
     consumer.may(['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'], this.table.tableStreamArn!)
-    // Lambda lists streams before it reads one; the action takes no particular resource.
-    consumer.may(['dynamodb:ListStreams'], '*')
+    consumer.mayAnywhere('Streams', ['dynamodb:ListStreams'], 'Lambda lists streams before it reads one, and DynamoDB lists all.')
   }
 }

@@ -1,16 +1,40 @@
+import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { Validations } from 'aws-cdk-lib'
 import { AwsSolutionsChecks } from 'cdk-nag'
 
-import { appOf, roadOf } from './synthesized.ts'
+import type { RustFunction } from '../lib/rust-function.ts'
+import { appOf, type Context, EVERY_CONTEXT, roadOf } from './synthesized.ts'
 
-for (const stage of ['dev', 'prod']) {
-  test(`cdk-nag finds nothing in ${stage} without a reason beside it`, () => {
-    const app = appOf({ stage, replayBucket: 'old-lake' })
-    Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
-    roadOf(app, [{ name: 'partner', sftpKeys: ['ssh-ed25519 AAAA'] }])
+const CASES: [name: string, context: Context][] = [
+  ['dev', { stage: 'dev' }],
+  ['prod', { stage: 'prod' }],
+  ['prod with every context', { stage: 'prod', ...EVERY_CONTEXT }],
+]
+
+for (const [name, context] of CASES) {
+  test(`cdk-nag finds nothing in ${name} without a reason beside it`, () => {
+    const { app } = checkedRoad(context)
     // Throws on a finding that nobody acknowledged, and says which.
     app.synth()
   })
+}
+
+// A reason for one `*` is none for another, whatever else the role has.
+for (const resource of ['*', 'arn:aws:s3:::somebody/*']) {
+  test(`cdk-nag finds a grant on ${resource} that has no reason`, () => {
+    for (const name of ['Collect', 'Commit']) {
+      const { app, road } = checkedRoad({ stage: 'prod' })
+      const worker = road.node.findChild(name).node.findChild('Function') as RustFunction
+      worker.may(['s3:GetObject'], resource)
+      assert.throws(() => app.synth(), /Validation failed/, name)
+    }
+  })
+}
+
+function checkedRoad(context: Context) {
+  const app = appOf(context)
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
+  return { app, road: roadOf(app, [{ name: 'partner', sftpKeys: ['ssh-ed25519 AAAA'] }]) }
 }

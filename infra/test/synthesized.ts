@@ -12,7 +12,10 @@ import type { DropSource } from '../lib/sources.ts'
 
 export type Context = Record<string, string>
 
-const FLAGS = JSON.parse(readFileSync(new URL('../cdk.json', import.meta.url), 'utf8')).context as Context
+/** Each context that adds something to the template, or takes the place of a default in it. `infra/check` has the linters see it. */
+export const EVERY_CONTEXT = read('every-context.json')
+
+const FLAGS = read('../cdk.json').context
 
 export function appOf(context: Context): App {
   return new App({ context: { ...FLAGS, architecture: 'arm64', ...context }, analyticsReporting: false })
@@ -34,4 +37,8 @@ function emptyFunctions(): string {
     writeFileSync(join(folder, name, 'bootstrap'), name)
   }
   return folder
+}
+
+function read(file: string) {
+  return JSON.parse(readFileSync(new URL(file, import.meta.url), 'utf8'))
 }
