@@ -16,7 +16,7 @@ interface OneMachines {
 export function adviceOn(settings: Settings, file: string): string[] {
   const unheeded = existsSync(file) ? unheededOf(settings, parse(readFileSync(file, 'utf8')) as OneMachines) : []
   if (settings.stage === 'prod' && settings.alarmEmail === undefined) {
-    return ['nobody is told of alarms: give the context alarmEmail, or subscribe to the topic Watch/Alarms', ...unheeded]
+    return ['nobody is told of alarms: give the context alarmEmail, or subscribe to the topic of the output AlarmTopic', ...unheeded]
   }
   return unheeded
 }

@@ -50,7 +50,7 @@ export class Collect extends Construct implements Stretch {
   }
 
   get alarms() {
-    return [this.function.errors]
+    return this.function.alarms
   }
 
   get widgets() {

@@ -1,5 +1,6 @@
 /** What ingest put into the outbox becomes part of the tables. */
 import { Duration } from 'aws-cdk-lib'
+import { GraphWidget, type IWidget } from 'aws-cdk-lib/aws-cloudwatch'
 import { EventSourceMapping, FilterCriteria, FilterRule, StartingPosition } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
 
@@ -23,6 +24,7 @@ export interface CommitProps {
 export class Commit extends Construct implements Stretch {
   readonly function: RustFunction
   readonly alarms: readonly RunbookAlarm[]
+  readonly widgets: readonly IWidget[]
 
   /**
    * Grants exactly: consume State's stream; get, query, put and delete items of State; list and read files of the lake, and put
@@ -69,18 +71,27 @@ export class Commit extends Construct implements Stretch {
       target: this.function,
     })
 
+    const lag = this.function.counted('CommitLagSeconds', { period: Duration.minutes(5), statistic: 'Maximum' })
     this.alarms = [
-      this.function.errors,
+      ...this.function.alarms,
       new RunbookAlarm(this, 'commit-silent', {
+        settings,
         meaning: 'No commit has run for 10 minutes: what is landed does not reach the tables.',
         metric: this.function.lambda.metricInvocations({ period: Duration.minutes(10) }),
         threshold: 1,
         below: true,
       }),
+      new RunbookAlarm(this, 'commit-behind', {
+        settings,
+        meaning: 'For 15 minutes, what is committed was landed more than 5 minutes before.',
+        metric: lag,
+        threshold: Duration.minutes(5).toSeconds(),
+        periods: 3,
+      }),
     ]
-  }
-
-  get widgets() {
-    return [this.function.widget]
+    this.widgets = [
+      this.function.widget,
+      new GraphWidget({ title: 'commit: from landed to committed, seconds', left: [lag] }),
+    ]
   }
 }

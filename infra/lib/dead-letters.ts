@@ -33,7 +33,12 @@ export class DeadLetters extends Construct implements IEventSourceDlq {
       reason: 'This is the queue of dead letters.',
     })
     this.depth = this.queue.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(1), statistic: 'Maximum' })
-    this.alarm = new RunbookAlarm(this, `${props.name}-dead-letters`, { meaning: props.meaning, metric: this.depth, threshold: 1 })
+    this.alarm = new RunbookAlarm(this, `${props.name}-dead-letters`, {
+      settings: props.settings,
+      meaning: props.meaning,
+      metric: this.depth,
+      threshold: 1,
+    })
   }
 
   /** As the destination of an event source mapping; its function needs `grantSend`. */

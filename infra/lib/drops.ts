@@ -15,6 +15,7 @@ import { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
 import type { State } from './state.ts'
 import type { Stretch } from './stretch.ts'
+import { Verdicts } from './verdicts.ts'
 
 /** Files that are taken in side by side. Each has a worker of State's own. */
 const SIDE_BY_SIDE = 10
@@ -99,10 +100,12 @@ export class Drops extends Construct implements Stretch {
     })
 
     const age = this.queue.metricApproximateAgeOfOldestMessage({ period: Duration.minutes(1), statistic: 'Maximum' })
-    this.alarms = [this.function.errors, this.deadLetters.alarm]
+    const verdicts = new Verdicts(this, 'Verdicts', { settings, name: 'drops', of: this.function })
+    this.alarms = [...this.function.alarms, verdicts.alarm, this.deadLetters.alarm]
     this.widgets = [
       this.function.widget,
       new GraphWidget({ title: 'drops: age of the oldest file, seconds; dead letters', left: [age], right: [this.deadLetters.depth] }),
+      verdicts.widget,
     ]
   }
 

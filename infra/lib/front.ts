@@ -27,7 +27,8 @@ export class Front extends Construct implements Stretch {
 
   constructor(scope: Construct, id: string, props: { settings: Settings }) {
     super(scope, id)
-    const { stage, name, front, logs } = props.settings
+    const { settings } = props
+    const { stage, name, front, logs } = settings
     const logGroup = new LogGroup(this, 'AccessLog', {
       retention: logs,
       removalPolicy: stage === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
@@ -50,6 +51,7 @@ export class Front extends Construct implements Stretch {
     const failed = this.api.metricServerError({ ...minute, statistic: 'Sum' })
     this.alarms = [
       new RunbookAlarm(this, 'front-errors', {
+        settings,
         meaning: 'The HTTP API answers with 5xx: producers retry, and may give up.',
         metric: failed,
         threshold: 5,

@@ -13,6 +13,7 @@ import type { Settings } from './settings.ts'
 import type { State } from './state.ts'
 import type { Stream } from './stream.ts'
 import type { Stretch } from './stretch.ts'
+import { Verdicts } from './verdicts.ts'
 
 export interface IngestProps {
   readonly settings: Settings
@@ -84,20 +85,33 @@ export class Ingest extends Construct implements Stretch {
       metricName: 'IngestFaults',
     }).metric({ period: Duration.minutes(5), statistic: 'Sum' })
     const age = this.function.lambda.metric('IteratorAge', { period: Duration.minutes(1), statistic: 'Maximum' })
+    const verdicts = new Verdicts(this, 'Verdicts', { settings, name: 'ingest', of: this.function })
     this.alarms = [
-      this.function.errors,
+      ...this.function.alarms,
       new RunbookAlarm(this, 'ingest-faults', {
+        settings,
         page: 'ingest-errors',
         meaning: 'Batches fail in part or whole, and are repeated.',
         metric: faults,
         threshold: 3,
       }),
       new RunbookAlarm(this, 'ingest-behind', {
+        settings,
         meaning: 'Records wait for more than 5 minutes in the stream.',
         metric: age,
         threshold: Duration.minutes(5).toMilliseconds(),
         periods: 5,
       }),
+      // A record's age is known of those that are read only. A mapping asks each shard once a second, whether it has records or not.
+      new RunbookAlarm(this, 'ingest-silent', {
+        settings,
+        meaning: 'Nothing has been read from the stream for 15 minutes: records wait, and nobody sees how long.',
+        metric: stream.reads,
+        threshold: 1,
+        below: true,
+        periods: 3,
+      }),
+      verdicts.alarm,
       this.deadLetters.alarm,
     ]
     this.widgets = [
@@ -107,6 +121,7 @@ export class Ingest extends Construct implements Stretch {
         left: [age],
         right: [faults, this.deadLetters.depth],
       }),
+      verdicts.widget,
     ]
   }
 }

@@ -16,6 +16,8 @@ const PUT = ['s3:PutObject', 's3:AbortMultipartUpload']
 
 export class Lake extends Construct {
   readonly bucket: Bucket
+  /** Of Athena: what was asked, for a week. */
+  readonly answers: Bucket
   readonly database: CfnDatabase
   readonly workgroup: CfnWorkGroup
   private readonly settings: Settings
@@ -30,7 +32,7 @@ export class Lake extends Construct {
     this.bucket = this.bucketOf('Tables', isProd ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY, [
       { abortIncompleteMultipartUploadAfter: Duration.days(1) },
     ])
-    const answers = this.bucketOf('Answers', RemovalPolicy.DESTROY, [
+    this.answers = this.bucketOf('Answers', RemovalPolicy.DESTROY, [
       { expiration: Duration.days(7), abortIncompleteMultipartUploadAfter: Duration.days(1) },
     ])
 
@@ -51,7 +53,7 @@ export class Lake extends Construct {
         engineVersion: { selectedEngineVersion: 'Athena engine version 3' },
         bytesScannedCutoffPerQuery: props.settings.scanLimitGib * 1024 ** 3,
         resultConfiguration: {
-          outputLocation: answers.s3UrlForObject('athena/'),
+          outputLocation: this.answers.s3UrlForObject('athena/'),
           encryptionConfiguration: { encryptionOption: 'SSE_S3' },
         },
       },

@@ -52,7 +52,7 @@ export class Maintain extends Construct implements Stretch {
   }
 
   get alarms() {
-    return [this.function.errors]
+    return this.function.alarms
   }
 
   get widgets() {

@@ -47,7 +47,7 @@ export class Profiles extends Construct implements Stretch {
   }
 
   get alarms() {
-    return [this.function.errors]
+    return this.function.alarms
   }
 
   get widgets() {

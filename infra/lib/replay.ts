@@ -25,6 +25,7 @@ export interface ReplayProps {
 export class Replay extends Construct implements Stretch {
   readonly function: RustFunction
   readonly queue: Queue
+  readonly deadLetters: DeadLetters
   readonly alarms: readonly RunbookAlarm[]
 
   /**
@@ -35,7 +36,7 @@ export class Replay extends Construct implements Stretch {
     super(scope, id)
     const { settings, functions, stream, state, lake } = props
     const timeout = Duration.minutes(5)
-    const deadLetters = new DeadLetters(this, 'DeadLetters', {
+    this.deadLetters = new DeadLetters(this, 'DeadLetters', {
       settings,
       name: 'replay',
       meaning: 'A replay was given up: the letter is its job, and the log says why.',
@@ -46,7 +47,7 @@ export class Replay extends Construct implements Stretch {
       // A job that is at work is not given to another worker, even if Lambda has to try some times to find room for it.
       visibilityTimeout: Duration.minutes(6 * timeout.toMinutes()),
       retentionPeriod: Duration.days(14),
-      deadLetterQueue: { queue: deadLetters.queue, maxReceiveCount: 3 },
+      deadLetterQueue: { queue: this.deadLetters.queue, maxReceiveCount: 3 },
     })
     this.function = new RustFunction(this, 'Function', {
       settings,
@@ -60,7 +61,7 @@ export class Replay extends Construct implements Stretch {
         ...state.environment,
         ...lake.environment,
         CDP_QUEUE: this.queue.queueUrl,
-        CDP_DEAD_LETTERS: deadLetters.queue.queueUrl,
+        CDP_DEAD_LETTERS: this.deadLetters.queue.queueUrl,
       },
       errorsToAlarm: 1,
       // Copies of the files in hand: eight, of 128 MiB at most.
@@ -71,7 +72,7 @@ export class Replay extends Construct implements Stretch {
     // A mark is put for each row that goes, and deleted if the stream did not take it.
     state.grant(this.function, 'get', 'put', 'delete')
     lake.grantRead(this.function)
-    deadLetters.grantSend(this.function)
+    this.deadLetters.grantSend(this.function)
     this.function.may(
       ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:SendMessage'],
       this.queue.queueArn,
@@ -85,7 +86,7 @@ export class Replay extends Construct implements Stretch {
       // The fewest that Lambda has. Two jobs side by side do each other no harm; many would crowd out the producers.
       maxConcurrency: 2,
     })
-    this.alarms = [this.function.errors, deadLetters.alarm]
+    this.alarms = [...this.function.alarms, this.deadLetters.alarm]
   }
 
   get widgets() {

@@ -58,7 +58,7 @@ export class Road extends Stack {
     const replay = new Replay(this, 'Replay', { ...code, stream, state, lake })
     const profiles = new Profiles(this, 'Profiles', { ...code, front, state, secrets })
 
-    new Watch(this, 'Watch', {
+    const watch = new Watch(this, 'Watch', {
       settings,
       stretches: [front, collect, stream, ingest, drops, state, commit, maintain, replay, profiles],
     })
@@ -66,14 +66,20 @@ export class Road extends Stack {
     const output = (name: string, value: string, description: string) => new CfnOutput(this, name, { value, description })
     output('ApiUrl', front.api.apiEndpoint, 'Where SDKs send to, and where profiles are asked for')
     output('StreamName', stream.stream.streamName, 'Where Kinesis producers put records')
+    output('IngestDeadLetters', ingest.deadLetters.queue.queueUrl, 'Batches of the stream that were given up')
     output('DropBucket', drops.bucket.bucketName, 'Where files are put, as SOURCE/NAME')
     output('DropQueue', drops.queue.queueUrl, 'Files that wait to be taken in')
+    output('DropDeadLetters', drops.deadLetters.queue.queueUrl, 'Files that were given up')
     output('ReplayQueue', replay.queue.queueUrl, 'Where jobs of replays are sent to')
+    output('ReplayDeadLetters', replay.deadLetters.queue.queueUrl, 'Jobs of replays that were given up')
     output('LakeBucket', lake.bucket.bucketName, 'The tables, as Delta Lake')
     output('StateTable', state.table.tableName, 'Profiles, claims, checkpoints and the outbox')
     output('SecretArn', secrets.arn, 'The text of secrets.toml')
     output('Workgroup', lake.workgroup.name, 'What Athena queries run in')
     output('Database', lake.database.ref, 'The tables for Athena')
+    output('AnswersBucket', lake.answers.bucketName, 'Where Athena puts its answers')
+    output('AlarmTopic', watch.topic.topicArn, 'What every alarm tells')
+    output('Dashboard', watch.dashboard.dashboardName, 'The road at a glance, in CloudWatch')
 
     const sources = props.dropSources.filter(({ sftpKeys }) => sftpKeys.length > 0)
     if (sources.length > 0) {

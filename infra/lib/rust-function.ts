@@ -1,9 +1,9 @@
 /**
  * What all functions have in common: a bootstrap beside its `cdp.toml`, a role that may do nothing but log and trace, a log
- * group that ends, and the alarm for its errors.
+ * group that ends, and the alarms for its errors and its throttles.
  */
 import { Duration, RemovalPolicy, type Size, Validations } from 'aws-cdk-lib'
-import { GraphWidget, Stats } from 'aws-cdk-lib/aws-cloudwatch'
+import { GraphWidget, Metric, type MetricProps, Stats } from 'aws-cdk-lib/aws-cloudwatch'
 import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Code, Function, RecursiveLoop, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
@@ -33,7 +33,7 @@ export class RustFunction extends Construct {
   readonly lambda: Function
   readonly role: Role
   readonly logGroup: LogGroup
-  readonly errors: RunbookAlarm
+  readonly alarms: readonly RunbookAlarm[]
   readonly widget: GraphWidget
 
   constructor(scope: Construct, id: string, props: RustFunctionProps) {
@@ -69,11 +69,23 @@ export class RustFunction extends Construct {
     })
 
     const five = { period: Duration.minutes(5) }
-    this.errors = new RunbookAlarm(this, `${props.name}-errors`, {
-      meaning: `Calls of ${props.name} fail.`,
-      metric: this.lambda.metricErrors(five),
-      threshold: props.errorsToAlarm,
-    })
+    this.alarms = [
+      new RunbookAlarm(this, `${props.name}-errors`, {
+        settings,
+        meaning: `Calls of ${props.name} fail.`,
+        metric: this.lambda.metricErrors(five),
+        threshold: props.errorsToAlarm,
+      }),
+      // In each of two quarters of an hour: maintain is called no more often, and what a short burst does to the road has alarms.
+      new RunbookAlarm(this, `${props.name}-throttled`, {
+        settings,
+        page: 'functions-throttled',
+        meaning: `Lambda refuses calls of ${props.name} for half an hour.`,
+        metric: this.lambda.metricThrottles({ period: Duration.minutes(15) }),
+        threshold: 1,
+        periods: 2,
+      }),
+    ]
     this.widget = new GraphWidget({
       title: `${props.name}: calls, errors, milliseconds`,
       left: [this.lambda.metricInvocations(five), this.lambda.metricErrors(five), this.lambda.metricThrottles(five)],
@@ -82,6 +94,11 @@ export class RustFunction extends Construct {
         this.lambda.metricDuration({ ...five, statistic: Stats.p(99) }),
       ],
     })
+  }
+
+  /** What the function itself counts: `crates/cdp-lambda` writes it into the log, and CloudWatch reads it there. */
+  counted(metricName: string, props: Pick<MetricProps, 'period' | 'statistic'>): Metric {
+    return new Metric({ namespace: 'cdp', metricName, dimensionsMap: { FunctionName: this.lambda.functionName }, ...props })
   }
 
   /** What the role may do, and on what. */

@@ -9,7 +9,7 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 /** What a person may choose; infra/README.md explains each. */
 export const CONTEXTS = [
   'stage', 'name', 'shards', 'streamKeyArn', 'batchSeconds', 'stateUnits', 'requestsPerSecond', 'burst', 'scanLimitGib', 'replayBucket',
-  'dropDays', 'dropKeyArn', 'alarmEmail', 'architecture', 'emulator',
+  'dropDays', 'dropKeyArn', 'alarmEmail', 'runbookUrl', 'quarantineToAlarm', 'architecture', 'emulator',
 ] as const
 
 const STAGES = ['dev', 'prod'] as const
@@ -29,6 +29,10 @@ export interface Settings {
   /** What one query may read. */
   readonly scanLimitGib: number
   readonly alarmEmail?: string
+  /** Where the pages of the runbook are: in front of a page's name. */
+  readonly runbook: string
+  /** Refused records in 5 minutes that are worth a look. */
+  readonly quarantineToAlarm: number
   /** A bucket whose lake may be replayed into this deployment. */
   readonly replayBucket?: string
   /** A hash of the secrets' text; another one restarts the functions that read it. */
@@ -102,6 +106,8 @@ export function readSettings(context: Node): Settings {
     logs: isProd ? RetentionDays.THREE_MONTHS : RetentionDays.ONE_WEEK,
     scanLimitGib: whole('scanLimitGib', text('scanLimitGib') ?? (isProd ? '1000' : '10')),
     alarmEmail: text('alarmEmail'),
+    runbook: folder('runbookUrl', text('runbookUrl')) ?? 'docs/runbook/',
+    quarantineToAlarm: whole('quarantineToAlarm', text('quarantineToAlarm') ?? '100'),
     replayBucket: text('replayBucket'),
     secretsVersion: (context.tryGetContext('secretsVersion') as string | undefined) ?? 'none',
     tlsOnly: !emulator,
@@ -141,6 +147,14 @@ function whole(name: string, value: string, most = 999_999_999): number {
     throw new Error(`context ${name}: a whole number from 1 to ${most}, not '${value}'`)
   }
   return Number(value)
+}
+
+function folder(name: string, value: string | undefined): string | undefined {
+  if (value === undefined) return undefined
+  if (!/^https:\/\/[^\s()]+$/.test(value)) {
+    throw new Error(`context ${name}: the URL of a folder, such as https://example.com/docs/runbook, not '${value}'`)
+  }
+  return value.replace(/\/*$/, '/')
 }
 
 function units(name: string, value: string | undefined): StateSettings['most'] {

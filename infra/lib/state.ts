@@ -34,7 +34,8 @@ export class State extends Construct implements Stretch {
 
   constructor(scope: Construct, id: string, props: { settings: Settings }) {
     super(scope, id)
-    const { stage, state: { most } } = props.settings
+    const { settings } = props
+    const { stage, state: { most } } = settings
     const isProd = stage === 'prod'
     this.table = new Table(this, 'Items', {
       partitionKey: { name: 'partition', type: AttributeType.STRING },
@@ -62,7 +63,7 @@ export class State extends Construct implements Stretch {
     const throttles = (what: string) => this.table.metric(`${what}ThrottleEvents`, { ...five, statistic: 'Sum' })
     const reads = throttles('Read')
     const writes = throttles('Write')
-    const throttled = { page: 'state-throttled', threshold: 1, periods: 3 }
+    const throttled = { settings, page: 'state-throttled', threshold: 1, periods: 3 }
     this.alarms = [
       new RunbookAlarm(this, 'state-reads-throttled', {
         ...throttled,

@@ -1,6 +1,6 @@
 /** Where every record waits for its turn, in order in its shard. */
 import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
-import { GraphWidget, type IWidget } from 'aws-cdk-lib/aws-cloudwatch'
+import { GraphWidget, type IWidget, type Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import { Stream as KinesisStream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis'
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
 import { Construct } from 'constructs'
@@ -13,13 +13,16 @@ import type { Stretch } from './stretch.ts'
 export class Stream extends Construct implements Stretch {
   readonly stream: KinesisStream
   readonly retention: Duration
+  /** Whoever reads the stream, and whether it has records or not. */
+  readonly reads: Metric
   readonly alarms: readonly RunbookAlarm[]
   readonly widgets: readonly IWidget[]
   private readonly key?: IKey
 
   constructor(scope: Construct, id: string, props: { settings: Settings }) {
     super(scope, id)
-    const { stage, stream: { shards, retention, keyArn } } = props.settings
+    const { settings } = props
+    const { stage, stream: { shards, retention, keyArn } } = settings
     this.retention = retention
     this.key = keyArn === undefined ? undefined : Key.fromKeyArn(this, 'Key', keyArn)
 
@@ -41,10 +44,12 @@ export class Stream extends Construct implements Stretch {
       })
     }
 
+    this.reads = this.stream.metricGetRecordsSuccess({ period: Duration.minutes(5), statistic: 'Sum' })
     const minute = { period: Duration.minutes(1), statistic: 'Sum' }
     const refused = this.stream.metricWriteProvisionedThroughputExceeded(minute)
     this.alarms = [
       new RunbookAlarm(this, 'stream-throttled', {
+        settings,
         meaning: 'The stream refuses records: they come faster than its shards take them.',
         metric: refused,
         threshold: 1,
@@ -52,7 +57,11 @@ export class Stream extends Construct implements Stretch {
       }),
     ]
     this.widgets = [
-      new GraphWidget({ title: 'stream: records in, refused', left: [this.stream.metricIncomingRecords(minute), refused] }),
+      new GraphWidget({
+        title: 'stream: records in, refused; reads',
+        left: [this.stream.metricIncomingRecords(minute), refused],
+        right: [this.reads],
+      }),
     ]
   }
 

@@ -1,6 +1,6 @@
 /** One dashboard in the order of the road, and one topic that every alarm tells. */
 import { ArnFormat, Aws, Stack } from 'aws-cdk-lib'
-import { Dashboard } from 'aws-cdk-lib/aws-cloudwatch'
+import { Dashboard, TextWidget } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Topic } from 'aws-cdk-lib/aws-sns'
@@ -18,6 +18,7 @@ export interface WatchProps {
 
 export class Watch extends Construct {
   readonly topic: Topic
+  readonly dashboard: Dashboard
 
   constructor(scope: Construct, id: string, props: WatchProps) {
     super(scope, id)
@@ -40,10 +41,18 @@ export class Watch extends Construct {
       alarm.addAlarmAction(tell)
       alarm.addOkAction(tell)
     }
-    new Dashboard(this, 'Dashboard', {
+    this.dashboard = new Dashboard(this, 'Dashboard', {
       dashboardName: `cdp-${settings.name}`,
-      widgets: stretches.map((stretch) => [...stretch.widgets]),
+      widgets: [...stretches.map((stretch) => [...stretch.widgets]), [this.runbook(settings, stretches)]],
     })
+  }
+
+  /** A link to each page; where the context does not say where they are, their places in the repository. */
+  private runbook({ runbook }: Settings, stretches: readonly Stretch[]): TextWidget {
+    const pages = new Set(stretches.flatMap((stretch) => stretch.alarms).map(({ page }) => `${page}.md`))
+    const isLink = runbook.startsWith('https://')
+    const lines = ['README.md', ...pages].map((page) => (isLink ? `- [${page}](${runbook}${page})` : `- ${runbook}${page}`))
+    return new TextWidget({ markdown: ['## Runbook', ...lines].join('\n'), width: 12, height: 8 })
   }
 
   /** Names of alarms begin with that of their stack. */

@@ -16,6 +16,54 @@ test('each alarm says which page to read, and each page is that of an alarm', ()
   assert.deepEqual([...new Set(linked)].sort(), pages.sort())
 })
 
+test('a page is where the context says, in an alarm and on the dashboard', () => {
+  for (const runbookUrl of ['https://example.com/docs', 'https://example.com/docs/']) {
+    const elsewhere = templateOf('prod', { runbookUrl })
+    for (const { Properties } of Object.values(elsewhere.findResources('AWS::CloudWatch::Alarm'))) {
+      assert.match(Properties.AlarmDescription, /What to do: https:\/\/example\.com\/docs\/[a-z-]+\.md$/)
+    }
+    const dashboard = JSON.stringify(elsewhere.findResources('AWS::CloudWatch::Dashboard'))
+    for (const page of pages) assert.ok(dashboard.includes(`[${page}](https://example.com/docs/${page})`), page)
+  }
+  const dashboard = JSON.stringify(template.findResources('AWS::CloudWatch::Dashboard'))
+  for (const page of pages) assert.ok(dashboard.includes(`- docs/runbook/${page}`), page)
+})
+
+test('a record that is refused, a late commit and a silent ingest ring', () => {
+  const ofFunction = (name: string) => [{ Name: 'FunctionName', Value: { Ref: Match.stringLikeRegexp(`^${name}Function`) } }]
+  for (const name of ['Ingest', 'Drops']) {
+    templateOf('prod', { quarantineToAlarm: '7' }).hasResourceProperties('AWS::CloudWatch::Alarm', {
+      Namespace: 'cdp',
+      MetricName: 'EventsQuarantined',
+      Dimensions: ofFunction(name),
+      Statistic: 'Sum',
+      Threshold: 7,
+    })
+  }
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    Namespace: 'cdp',
+    MetricName: 'CommitLagSeconds',
+    Dimensions: ofFunction('Commit'),
+    Statistic: 'Maximum',
+    Threshold: 300,
+  })
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    Namespace: 'AWS/Kinesis',
+    MetricName: 'GetRecords.Success',
+    ComparisonOperator: 'LessThanThreshold',
+    TreatMissingData: 'breaching',
+  })
+})
+
+test('each function that is throttled rings', () => {
+  const throttles = alarms.filter(({ MetricName }) => MetricName === 'Throttles').map(({ Dimensions }) => Dimensions[0].Value.Ref)
+  assert.deepEqual(throttles.sort(), Object.keys(template.findResources('AWS::Lambda::Function')).sort())
+})
+
+test('no alarm is of an expression, which the emulator has none of', () => {
+  for (const { Metrics } of alarms) assert.equal(Metrics, undefined)
+})
+
 test('the index of the runbook names each page', () => {
   const index = readFileSync(new URL('README.md', RUNBOOK), 'utf8')
   for (const page of pages) assert.ok(index.includes(`(${page})`), `docs/runbook/README.md does not link to ${page}`)

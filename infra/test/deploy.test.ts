@@ -44,7 +44,7 @@ test('what cdp.toml says for one machine alone is told, and a prod that tells no
     'cdp.toml: limits.ingest_records = 5 is not heeded on AWS: a batch waits 5 s, by the context batchSeconds',
   ])
   assert.deepEqual(advice({ stage: 'prod', batchSeconds: '60' }), [
-    'nobody is told of alarms: give the context alarmEmail, or subscribe to the topic Watch/Alarms',
+    'nobody is told of alarms: give the context alarmEmail, or subscribe to the topic of the output AlarmTopic',
     'cdp.toml: stream.shards = 2 is not heeded on AWS: the stream is on demand, by the context shards',
     'cdp.toml: limits.ingest_records = 5 is not heeded on AWS: a batch waits 60 s, by the context batchSeconds',
   ])

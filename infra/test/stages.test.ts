@@ -109,7 +109,7 @@ test('the emulator is spared what it refuses, and nothing else', () => {
 })
 
 test('a wrong context is refused by its name', () => {
-  for (const [name, value] of [['stage', 'test'], ['name', 'prod'], ['name', 'Two'], ['name', '2'], ['name', 'a'.repeat(21)], ['shards', '0'], ['shards', 'many'], ['dropDays', '0'], ['architecture', 'mips'], ['emulator', 'yes'], ['batchSeconds', '301'], ['stateUnits', '5000']]) {
+  for (const [name, value] of [['stage', 'test'], ['name', 'prod'], ['name', 'Two'], ['name', '2'], ['name', 'a'.repeat(21)], ['shards', '0'], ['shards', 'many'], ['dropDays', '0'], ['architecture', 'mips'], ['emulator', 'yes'], ['batchSeconds', '301'], ['runbookUrl', 'docs/runbook'], ['quarantineToAlarm', 'none'], ['stateUnits', '5000']]) {
     assert.throws(() => templateOf('dev', { [name!]: value! }), new RegExp(`context ${name}: .* not '${value}'`))
   }
 })

@@ -15,7 +15,7 @@ pub(crate) const RECORD_ENVELOPE_BYTES: f64 = 650.0;
 pub(crate) const COMMIT_WAIT_S: f64 = 5.0;
 pub(crate) const MAINTAIN_EVERY_S: f64 = 15.0 * 60.0;
 
-pub(crate) const ALARMS: f64 = 17.0;
+pub(crate) const ALARMS: f64 = 28.0;
 pub(crate) const DASHBOARDS: f64 = 1.0;
 pub(crate) const SECRETS: f64 = 1.0;
 /// Those that the functions tell, and the filter that counts ingest's faults.
