@@ -2,12 +2,13 @@
 import { Duration, Validations } from 'aws-cdk-lib'
 import type { Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { DlqDestinationConfig, IEventSourceDlq } from 'aws-cdk-lib/aws-lambda'
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
+import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 
 import { RunbookAlarm } from './runbook-alarm.ts'
 import type { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
+import { StoreKey } from './store-key.ts'
 
 export interface DeadLettersProps {
   readonly settings: Settings
@@ -20,11 +21,13 @@ export class DeadLetters extends Construct implements IEventSourceDlq {
   readonly queue: Queue
   readonly depth: Metric
   readonly alarm: RunbookAlarm
+  private readonly key: StoreKey
 
   constructor(scope: Construct, id: string, props: DeadLettersProps) {
     super(scope, id)
+    this.key = new StoreKey(this, 'Key', props.settings.keyArn)
     this.queue = new Queue(this, 'Queue', {
-      encryption: QueueEncryption.SQS_MANAGED,
+      ...this.key.ofQueue,
       enforceSSL: props.settings.tlsOnly,
       retentionPeriod: Duration.days(14),
     })
@@ -48,5 +51,6 @@ export class DeadLetters extends Construct implements IEventSourceDlq {
 
   grantSend(sender: RustFunction): void {
     sender.may(['sqs:SendMessage'], this.queue.queueArn)
+    this.key.grantWrite(sender.role)
   }
 }

@@ -2,10 +2,9 @@
 import { Aws, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import { GraphWidget, type IWidget } from 'aws-cdk-lib/aws-cloudwatch'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
 import { EventSourceMapping } from 'aws-cdk-lib/aws-lambda'
-import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, type LifecycleRule, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
+import { BlockPublicAccess, Bucket, type CfnBucket, type LifecycleRule, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
+import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 
 import { DeadLetters } from './dead-letters.ts'
@@ -14,6 +13,7 @@ import type { RunbookAlarm } from './runbook-alarm.ts'
 import { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
 import type { State } from './state.ts'
+import { StoreKey } from './store-key.ts'
 import type { Stretch } from './stretch.ts'
 import { Verdicts } from './verdicts.ts'
 
@@ -29,7 +29,8 @@ export interface DropsProps {
 
 export class Drops extends Construct implements Stretch {
   readonly bucket: Bucket
-  readonly key?: IKey
+  /** Of the bucket. */
+  readonly key: StoreKey
   readonly queue: Queue
   readonly function: RustFunction
   readonly deadLetters: DeadLetters
@@ -43,8 +44,8 @@ export class Drops extends Construct implements Stretch {
   constructor(scope: Construct, id: string, props: DropsProps) {
     super(scope, id)
     const { settings, functions, state, lake } = props
-    const { keyArn } = settings.drops
-    this.key = keyArn === undefined ? undefined : Key.fromKeyArn(this, 'Key', keyArn)
+    this.key = new StoreKey(this, 'Key', settings.drops.keyArn)
+    const queueKey = new StoreKey(this, 'QueueKey', settings.keyArn)
     const timeout = Duration.minutes(15)
 
     this.deadLetters = new DeadLetters(this, 'DeadLetters', {
@@ -53,7 +54,7 @@ export class Drops extends Construct implements Stretch {
       meaning: 'Dropped files could not be taken in, 5 times: the letters say which, and they are in the bucket.',
     })
     this.queue = new Queue(this, 'Queue', {
-      encryption: QueueEncryption.SQS_MANAGED,
+      ...queueKey.ofQueue,
       enforceSSL: settings.tlsOnly,
       retentionPeriod: Duration.days(14),
       // A file comes again once its worker must be gone.
@@ -89,6 +90,7 @@ export class Drops extends Construct implements Stretch {
       ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:SendMessage'],
       this.queue.queueArn,
     )
+    queueKey.grantWrite(this.function.role)
     state.grant(this.function, 'get', 'query', 'put', 'delete', 'check')
     lake.grantLand(this.function)
     new EventSourceMapping(this, 'Files', {
@@ -112,9 +114,7 @@ export class Drops extends Construct implements Stretch {
   private bucketOf(settings: Settings): Bucket {
     const { days } = settings.drops
     const bucket = new Bucket(this, 'Bucket', {
-      ...(this.key === undefined
-        ? { encryption: BucketEncryption.S3_MANAGED }
-        : { encryption: BucketEncryption.KMS, encryptionKey: this.key, bucketKeyEnabled: true }),
+      ...this.key.ofBucket,
       // A file that is replaced while it is read is read to its end.
       versioned: true,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
@@ -147,7 +147,7 @@ export class Drops extends Construct implements Stretch {
     worker.may(['s3:ListBucket'], this.bucket.bucketArn)
     worker.may(['s3:GetObject', 's3:GetObjectVersion'], this.bucket.arnForObjects('*'))
     worker.may(['s3:PutObject'], this.bucket.arnForObjects('.reports/*'), this.bucket.arnForObjects('*/.reports/*'))
-    if (this.key !== undefined) worker.may(['kms:Decrypt', 'kms:GenerateDataKey'], this.key.keyArn)
+    this.key.grantWrite(worker.role)
     const bucket = Stack.of(this).getLogicalId(this.bucket.node.defaultChild as CfnBucket)
     for (const objects of ['*', '.reports/*', '*/.reports/*']) {
       Validations.of(worker.role).acknowledge({

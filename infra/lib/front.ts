@@ -18,6 +18,7 @@ import { Construct } from 'constructs'
 import { RunbookAlarm } from './runbook-alarm.ts'
 import type { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
+import { StoreKey } from './store-key.ts'
 import type { Stretch } from './stretch.ts'
 
 export class Front extends Construct implements Stretch {
@@ -30,6 +31,7 @@ export class Front extends Construct implements Stretch {
     const { settings } = props
     const { stage, name, front, logs } = settings
     const logGroup = new LogGroup(this, 'AccessLog', {
+      encryptionKey: new StoreKey(this, 'Key', settings.keyArn).key,
       retention: logs,
       removalPolicy: stage === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
@@ -89,7 +91,7 @@ export class Front extends Construct implements Stretch {
   }
 }
 
-/** No query and no path parameter: they may name a person. */
+/** No query and no path parameter: they may name a person. The address that a call comes from is a person's own, though. */
 const ACCESS_LOG = JSON.stringify({
   requestId: '$context.requestId',
   time: '$context.requestTime',

@@ -2,12 +2,13 @@
 import { Aws, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import { CfnWorkGroup } from 'aws-cdk-lib/aws-athena'
 import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-glue'
-import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, type LifecycleRule, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
+import { BlockPublicAccess, Bucket, type CfnBucket, type LifecycleRule, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 
 import { columnsOf, TABLES, type TableName, type ViewName, viewOf, VIEWS } from './layouts.ts'
 import type { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
+import { StoreKey } from './store-key.ts'
 
 /** Below a table's folder. A large file goes in parts, which are taken away again if one of them fails. */
 const DATA = '*/date=*'
@@ -21,10 +22,12 @@ export class Lake extends Construct {
   readonly database: CfnDatabase
   readonly workgroup: CfnWorkGroup
   private readonly settings: Settings
+  private readonly key: StoreKey
 
   constructor(scope: Construct, id: string, props: { settings: Settings }) {
     super(scope, id)
     this.settings = props.settings
+    this.key = new StoreKey(this, 'Key', props.settings.keyArn)
     const isProd = props.settings.stage === 'prod'
 
     // Not versioned: a Delta table keeps its own history, and the sweep's deletions must free what they delete. Versions would
@@ -43,6 +46,7 @@ export class Lake extends Construct {
     for (const table of TABLES) this.tableOf(table)
     for (const view of VIEWS) this.viewOf(view)
 
+    const { key } = this.key
     this.workgroup = new CfnWorkGroup(this, 'Workgroup', {
       name: `cdp-${props.settings.name}`,
       description: 'Queries over the lake, each with a limit of what it may read',
@@ -54,7 +58,9 @@ export class Lake extends Construct {
         bytesScannedCutoffPerQuery: props.settings.scanLimitGib * 1024 ** 3,
         resultConfiguration: {
           outputLocation: this.answers.s3UrlForObject('athena/'),
-          encryptionConfiguration: { encryptionOption: 'SSE_S3' },
+          encryptionConfiguration: key === undefined
+            ? { encryptionOption: 'SSE_S3' }
+            : { encryptionOption: 'SSE_KMS', kmsKey: key.keyArn },
         },
       },
     })
@@ -67,16 +73,19 @@ export class Lake extends Construct {
   /** Files that no table names yet. Which it names, is said in its log: whoever only lands can't write there. */
   grantLand(worker: RustFunction): void {
     this.grantObjects(worker, PUT, DATA)
+    this.key.grantWrite(worker.role)
   }
 
   /** What a table names: its commits and checkpoints. */
   grantLog(committer: RustFunction): void {
     this.grantObjects(committer, PUT, LOG)
+    this.key.grantWrite(committer.role)
   }
 
   grantRead(reader: RustFunction): void {
     reader.may(['s3:ListBucket'], this.bucket.bucketArn)
     this.grantObjects(reader, ['s3:GetObject'], '*')
+    this.key.grantRead(reader.role)
   }
 
   grantDelete(sweeper: RustFunction): void {
@@ -99,7 +108,7 @@ export class Lake extends Construct {
 
   private bucketOf(id: string, removalPolicy: RemovalPolicy, lifecycleRules: LifecycleRule[]): Bucket {
     const bucket = new Bucket(this, id, {
-      encryption: BucketEncryption.S3_MANAGED,
+      ...this.key.ofBucket,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       enforceSSL: this.settings.tlsOnly,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,

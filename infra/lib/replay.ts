@@ -2,7 +2,7 @@
 import { Duration, Size, Validations } from 'aws-cdk-lib'
 import { EventSourceMapping } from 'aws-cdk-lib/aws-lambda'
 import { Bucket } from 'aws-cdk-lib/aws-s3'
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
+import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 
 import { DeadLetters } from './dead-letters.ts'
@@ -11,6 +11,7 @@ import type { RunbookAlarm } from './runbook-alarm.ts'
 import { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
 import type { State } from './state.ts'
+import { StoreKey } from './store-key.ts'
 import type { Stream } from './stream.ts'
 import type { Stretch } from './stretch.ts'
 
@@ -36,13 +37,14 @@ export class Replay extends Construct implements Stretch {
     super(scope, id)
     const { settings, functions, stream, state, lake } = props
     const timeout = Duration.minutes(5)
+    const key = new StoreKey(this, 'Key', settings.keyArn)
     this.deadLetters = new DeadLetters(this, 'DeadLetters', {
       settings,
       name: 'replay',
       meaning: 'A replay was given up: the letter is its job, and the log says why.',
     })
     this.queue = new Queue(this, 'Jobs', {
-      encryption: QueueEncryption.SQS_MANAGED,
+      ...key.ofQueue,
       enforceSSL: settings.tlsOnly,
       // A job that is at work is not given to another worker, even if Lambda has to try some times to find room for it.
       visibilityTimeout: Duration.minutes(6 * timeout.toMinutes()),
@@ -77,6 +79,7 @@ export class Replay extends Construct implements Stretch {
       ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:SendMessage'],
       this.queue.queueArn,
     )
+    key.grantWrite(this.function.role)
     if (settings.replayBucket !== undefined) this.mayRead(settings.replayBucket)
 
     new EventSourceMapping(this, 'Asked', {

@@ -11,6 +11,7 @@ import { Construct } from 'constructs'
 
 import { RunbookAlarm } from './runbook-alarm.ts'
 import type { Settings } from './settings.ts'
+import { StoreKey } from './store-key.ts'
 
 export interface RustFunctionProps {
   readonly settings: Settings
@@ -41,6 +42,7 @@ export class RustFunction extends Construct {
     const { settings } = props
 
     this.logGroup = new LogGroup(this, 'Logs', {
+      encryptionKey: new StoreKey(this, 'Key', settings.keyArn).key,
       retention: settings.logs,
       removalPolicy: settings.stage === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })

@@ -5,16 +5,20 @@ import { Construct } from 'constructs'
 
 import type { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
+import { StoreKey } from './store-key.ts'
 
 export class Secrets extends Construct {
+  private readonly key: StoreKey
   private readonly secret: Secret
   readonly version: string
 
   constructor(scope: Construct, id: string, props: { settings: Settings }) {
     super(scope, id)
+    this.key = new StoreKey(this, 'Key', props.settings.keyArn)
     this.version = props.settings.secretsVersion
     // Until the text is put it is a random word, which is no TOML: a function that reads it refuses to start.
     this.secret = new Secret(this, 'Secret', {
+      encryptionKey: this.key.key,
       description: 'The text of secrets.toml: write keys and API tokens',
       removalPolicy: props.settings.stage === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
@@ -35,5 +39,6 @@ export class Secrets extends Construct {
 
   grantRead(reader: RustFunction): void {
     reader.may(['secretsmanager:GetSecretValue'], this.arn)
+    this.key.grantRead(reader.role)
   }
 }

@@ -8,7 +8,7 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 
 /** What a person may choose; infra/README.md explains each. */
 export const CONTEXTS = [
-  'stage', 'name', 'shards', 'streamKeyArn', 'batchSeconds', 'stateUnits', 'requestsPerSecond', 'burst', 'scanLimitGib', 'replayBucket',
+  'stage', 'name', 'shards', 'keyArn', 'streamKeyArn', 'batchSeconds', 'stateUnits', 'requestsPerSecond', 'burst', 'scanLimitGib', 'replayBucket',
   'dropDays', 'dropKeyArn', 'alarmEmail', 'runbookUrl', 'quarantineToAlarm', 'architecture', 'emulator',
 ] as const
 
@@ -28,6 +28,8 @@ export interface Settings {
   readonly logs: RetentionDays
   /** What one query may read. */
   readonly scanLimitGib: number
+  /** Encrypts every store that may hold personal data. `undefined`: each has the key that AWS has for its service. */
+  readonly keyArn?: string
   readonly alarmEmail?: string
   /** Where the pages of the runbook are: in front of a page's name. */
   readonly runbook: string
@@ -47,7 +49,7 @@ export interface StreamSettings {
   /** `undefined`: on demand. */
   readonly shards?: number
   readonly retention: Duration
-  /** `undefined`: the key that AWS manages for Kinesis. */
+  /** The stream's own, or else that of all stores. */
   readonly keyArn?: string
 }
 
@@ -69,7 +71,7 @@ export interface FrontSettings {
 export interface DropBucketSettings {
   /** How long a dropped file stays; `undefined`: until somebody removes it. */
   readonly days?: Duration
-  /** `undefined`: the key that AWS manages for S3. */
+  /** The bucket's own, or else that of all stores. */
   readonly keyArn?: string
 }
 
@@ -79,6 +81,7 @@ export function readSettings(context: Node): Settings {
   const isProd = stage === 'prod'
   const shards = text('shards')
   const dropDays = text('dropDays')
+  const keyArn = text('keyArn')
 
   const emulator = oneOf('emulator', text('emulator') ?? 'false', ['true', 'false']) === 'true'
 
@@ -89,7 +92,7 @@ export function readSettings(context: Node): Settings {
     stream: {
       shards: shards === undefined ? (isProd ? undefined : 1) : whole('shards', shards),
       retention: isProd ? Duration.days(7) : Duration.days(1),
-      keyArn: text('streamKeyArn'),
+      keyArn: text('streamKeyArn') ?? keyArn,
     },
     // Longer is cheaper and later (`cdp cost --wait`): events of one person that share a batch are one write of State, which is
     // most of what an event costs. Within 5 s few do, so this default is a choice for the sooner.
@@ -101,10 +104,11 @@ export function readSettings(context: Node): Settings {
     },
     drops: {
       days: dropDays === undefined ? undefined : Duration.days(whole('dropDays', dropDays)),
-      keyArn: text('dropKeyArn'),
+      keyArn: text('dropKeyArn') ?? keyArn,
     },
     logs: isProd ? RetentionDays.THREE_MONTHS : RetentionDays.ONE_WEEK,
     scanLimitGib: whole('scanLimitGib', text('scanLimitGib') ?? (isProd ? '1000' : '10')),
+    keyArn,
     alarmEmail: text('alarmEmail'),
     runbook: folder('runbookUrl', text('runbookUrl')) ?? 'docs/runbook/',
     quarantineToAlarm: whole('quarantineToAlarm', text('quarantineToAlarm') ?? '100'),

@@ -12,6 +12,7 @@ import { Construct } from 'constructs'
 import type { Drops } from './drops.ts'
 import type { Settings } from './settings.ts'
 import type { DropSource } from './sources.ts'
+import { StoreKey } from './store-key.ts'
 
 export interface SftpProps {
   readonly settings: Settings
@@ -28,6 +29,7 @@ export class Sftp extends Construct {
     super(scope, id)
     const { settings, drops, sources } = props
     const logs = new LogGroup(this, 'Logs', {
+      encryptionKey: new StoreKey(this, 'Key', settings.keyArn).key,
       retention: settings.logs,
       removalPolicy: settings.stage === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
@@ -65,9 +67,7 @@ export class Sftp extends Construct {
       actions: ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'],
       resources: [drops.bucket.arnForObjects(`${source.name}/*`)],
     }))
-    if (drops.key !== undefined) {
-      role.addToPolicy(new PolicyStatement({ actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [drops.key.keyArn] }))
-    }
+    drops.key.grantWrite(role)
     const bucket = Stack.of(this).getLogicalId(drops.bucket.node.defaultChild as CfnBucket)
     Validations.of(role).acknowledge({
       id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/${source.name}/*]`,

@@ -7,6 +7,7 @@ import { Construct } from 'constructs'
 import { RunbookAlarm } from './runbook-alarm.ts'
 import type { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
+import { StoreKey } from './store-key.ts'
 import type { Stretch } from './stretch.ts'
 
 /**
@@ -29,6 +30,7 @@ const least = (most: number) => Math.ceil(most / 10)
 
 export class State extends Construct implements Stretch {
   readonly table: Table
+  private readonly key: StoreKey
   readonly alarms: readonly RunbookAlarm[]
   readonly widgets: readonly IWidget[]
 
@@ -37,6 +39,8 @@ export class State extends Construct implements Stretch {
     const { settings } = props
     const { stage, state: { most } } = settings
     const isProd = stage === 'prod'
+    this.key = new StoreKey(this, 'Key', settings.keyArn)
+    const { key } = this.key
     this.table = new Table(this, 'Items', {
       partitionKey: { name: 'partition', type: AttributeType.STRING },
       sortKey: { name: 'sort', type: AttributeType.STRING },
@@ -44,7 +48,9 @@ export class State extends Construct implements Stretch {
         ? { billingMode: BillingMode.PAY_PER_REQUEST }
         : { billingMode: BillingMode.PROVISIONED, readCapacity: least(most.reads), writeCapacity: least(most.writes) }),
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      encryption: TableEncryption.AWS_MANAGED,
+      ...(key === undefined
+        ? { encryption: TableEncryption.AWS_MANAGED }
+        : { encryption: TableEncryption.CUSTOMER_MANAGED, encryptionKey: key }),
       // Wakes up the commit, which needs to know no more than that there is something in the outbox.
       stream: StreamViewType.KEYS_ONLY,
       deletionProtection: isProd,
@@ -91,11 +97,13 @@ export class State extends Construct implements Stretch {
 
   grant(worker: RustFunction, ...calls: (keyof typeof ACTIONS)[]): void {
     worker.may(calls.map((call) => ACTIONS[call]), this.table.tableArn)
+    this.key.grantRead(worker.role)
   }
 
   /** For an event source mapping on the table's own stream. */
   grantConsume(consumer: RustFunction): void {
     consumer.may(['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'], this.table.tableStreamArn!)
+    this.key.grantRead(consumer.role)
     consumer.mayAnywhere('Streams', ['dynamodb:ListStreams'], 'Lambda lists streams before it reads one, and DynamoDB lists all.')
   }
 }

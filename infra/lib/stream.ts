@@ -2,12 +2,12 @@
 import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
 import { GraphWidget, type IWidget, type Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import { Stream as KinesisStream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis'
-import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
 import { Construct } from 'constructs'
 
 import { RunbookAlarm } from './runbook-alarm.ts'
 import type { RustFunction } from './rust-function.ts'
 import type { Settings } from './settings.ts'
+import { StoreKey } from './store-key.ts'
 import type { Stretch } from './stretch.ts'
 
 export class Stream extends Construct implements Stretch {
@@ -17,27 +17,28 @@ export class Stream extends Construct implements Stretch {
   readonly reads: Metric
   readonly alarms: readonly RunbookAlarm[]
   readonly widgets: readonly IWidget[]
-  private readonly key?: IKey
+  private readonly key: StoreKey
 
   constructor(scope: Construct, id: string, props: { settings: Settings }) {
     super(scope, id)
     const { settings } = props
     const { stage, stream: { shards, retention, keyArn } } = settings
     this.retention = retention
-    this.key = keyArn === undefined ? undefined : Key.fromKeyArn(this, 'Key', keyArn)
+    this.key = new StoreKey(this, 'Key', keyArn)
+    const { key } = this.key
 
     this.stream = new KinesisStream(this, 'Events', {
       ...(shards === undefined
         ? { streamMode: StreamMode.ON_DEMAND }
         : { streamMode: StreamMode.PROVISIONED, shardCount: shards }),
       retentionPeriod: retention,
-      ...(this.key === undefined
+      ...(key === undefined
         ? { encryption: StreamEncryption.MANAGED }
-        : { encryption: StreamEncryption.KMS, encryptionKey: this.key }),
+        : { encryption: StreamEncryption.KMS, encryptionKey: key }),
       removalPolicy: stage === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
 
-    if (this.key !== undefined) {
+    if (key !== undefined) {
       Validations.of(this.stream).acknowledge({
         id: 'AwsSolutions-KDS3',
         reason: 'The rule wants AWS\'s own key, to save what the requests of another one cost: whoever names a key wants that one.',
@@ -75,7 +76,7 @@ export class Stream extends Construct implements Stretch {
 
   grantWrite(writer: RustFunction): void {
     writer.may(['kinesis:PutRecords'], this.arn)
-    if (this.key !== undefined) writer.may(['kms:GenerateDataKey'], this.key.keyArn)
+    this.key.grantAppend(writer.role)
   }
 
   /** For an event source mapping, which reads with the role of its function. */
@@ -84,7 +85,7 @@ export class Stream extends Construct implements Stretch {
       ['kinesis:DescribeStream', 'kinesis:DescribeStreamSummary', 'kinesis:GetRecords', 'kinesis:GetShardIterator', 'kinesis:ListShards'],
       this.arn,
     )
-    if (this.key !== undefined) consumer.may(['kms:Decrypt'], this.key.keyArn)
+    this.key.grantRead(consumer.role)
   }
 
   grantListShards(reader: RustFunction): void {

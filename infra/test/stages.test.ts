@@ -43,15 +43,6 @@ test('dropped files stay unless the context lets them go, and what was replaced 
   assert.equal(rulesOf({ dropDays: '90' })[1].ExpirationInDays, 90)
 })
 
-test('a customer\'s key encrypts dropped files, and drops may use it', () => {
-  const keyArn = 'arn:aws:kms:eu-west-1:111122223333:key/two'
-  const template = templateOf('prod', { dropKeyArn: keyArn })
-  template.hasResourceProperties('AWS::S3::Bucket', {
-    BucketEncryption: { ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: keyArn } }] },
-  })
-  assert.equal(JSON.stringify(template.findResources('AWS::IAM::Policy')).match(/"kms:Decrypt"/g)?.length, 1)
-})
-
 test('a stream has the shards of the context; prod has it on demand without any', () => {
   templateOf('prod').hasResourceProperties('AWS::Kinesis::Stream', { StreamModeDetails: { StreamMode: 'ON_DEMAND' } })
   templateOf('dev').hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 1 })
@@ -80,15 +71,6 @@ test('a batch waits as long as the context says', () => {
       MaximumBatchingWindowInSeconds: seconds,
     })
   }
-})
-
-test('a customer\'s key encrypts the stream, and its users may use it', () => {
-  const keyArn = 'arn:aws:kms:eu-west-1:111122223333:key/one'
-  const template = templateOf('prod', { streamKeyArn: keyArn })
-  template.hasResourceProperties('AWS::Kinesis::Stream', { StreamEncryption: { EncryptionType: 'KMS', KeyId: keyArn } })
-  const policies = JSON.stringify(template.findResources('AWS::IAM::Policy'))
-  assert.equal(policies.match(/"kms:GenerateDataKey"/g)?.length, 2)
-  assert.equal(policies.match(/"kms:Decrypt"/g)?.length, 1)
 })
 
 test('the emulator is spared what it refuses, and nothing else', () => {
