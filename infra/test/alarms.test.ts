@@ -69,6 +69,13 @@ test('the index of the runbook names each page', () => {
   for (const page of pages) assert.ok(index.includes(`(${page})`), `docs/runbook/README.md does not link to ${page}`)
 })
 
+test('what the runbook asks the stack for, its outputs have', () => {
+  const outputs = Object.keys(template.findOutputs('*'))
+  const asked = readdirSync(RUNBOOK).flatMap((page) => [...readFileSync(new URL(page, RUNBOOK), 'utf8').matchAll(/\$\(output (\w+)\)/g)])
+  assert.ok(asked.length > 0)
+  for (const [, name] of asked) assert.ok(outputs.includes(name!), name)
+})
+
 test('each alarm tells the topic when it rings and when it is over', () => {
   for (const { AlarmActions, OKActions } of alarms) {
     assert.equal(AlarmActions.length, 1)

@@ -5,6 +5,7 @@ import { Validations } from 'aws-cdk-lib'
 import { AwsSolutionsChecks } from 'cdk-nag'
 
 import type { RustFunction } from '../lib/rust-function.ts'
+import { CONTEXTS } from '../lib/settings.ts'
 import { appOf, type Context, EVERY_CONTEXT, roadOf } from './synthesized.ts'
 
 const CASES: [name: string, context: Context][] = [
@@ -20,6 +21,11 @@ for (const [name, context] of CASES) {
     app.synth()
   })
 }
+
+test('the linters see every context that changes the template', () => {
+  const others = ['stage', 'architecture', 'emulator']
+  assert.deepEqual(Object.keys(EVERY_CONTEXT).sort(), CONTEXTS.filter((name) => !others.includes(name)).sort())
+})
 
 // A reason for one `*` is none for another, whatever else the role has.
 for (const resource of ['*', 'arn:aws:s3:::somebody/*']) {
