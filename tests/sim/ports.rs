@@ -114,7 +114,15 @@ impl State for &Session<'_> {
         if self.world.sabotage == Some(Sabotage::MoveClaim) {
             sabotage::overwrite_claims(&mut transaction);
         }
-        self.world.call("commit", async || self.world.state.commit(transaction).await).await
+        let claims = sabotage::claims(&transaction);
+        self.world.call("commit", async || self.world.state.commit(transaction).await).await?;
+        if self.world.sabotage == Some(Sabotage::RepeatClaim)
+            && claims
+            && self.world.happens(self.world.faults.answer_lost)
+        {
+            return Err(PortError::new(FaultKind::Stale, "commit (repeated)"));
+        }
+        Ok(())
     }
 }
 

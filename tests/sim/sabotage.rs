@@ -45,6 +45,12 @@ pub fn overwrite_claims(transaction: &mut Transaction) {
     }
 }
 
+/// Whether the transaction claims something. A store that repeats such a one after its answer was lost finds its own trace, and
+/// tells it as another's.
+pub fn claims(transaction: &Transaction) -> bool {
+    transaction.writes.iter().any(|write| write.key().sort == "claim" && matches!(write, Write::Put { .. }))
+}
+
 /// A file is written only when the worker has moved on to the next one.
 pub async fn put_later(
     session: &Session<'_>,

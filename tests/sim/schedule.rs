@@ -19,11 +19,17 @@ pub enum Sabotage {
     CommitWithoutTxn,
     CheckpointBeforeLanding,
     MoveClaim,
+    RepeatClaim,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 4] =
-        [Self::SkipWatermark, Self::CommitWithoutTxn, Self::CheckpointBeforeLanding, Self::MoveClaim];
+    pub const ALL: [Self; 5] = [
+        Self::SkipWatermark,
+        Self::CommitWithoutTxn,
+        Self::CheckpointBeforeLanding,
+        Self::MoveClaim,
+        Self::RepeatClaim,
+    ];
 }
 
 /// Every other seed has several partitions and rules that bind nobody, so that people do not depend on who came first;
