@@ -119,7 +119,7 @@ impl<S: State, R: RecordCount, T: TableFacts> Verify<'_, S, R, T> {
         }
         let mut check = Check::from(check);
         if uncounted > 0 {
-            check.expected = format!("{}, and {uncounted} that nobody else counts", check.expected);
+            check.expected = format!("{}, and {uncounted} where only ingest counts", check.expected);
         }
         Ok(check)
     }

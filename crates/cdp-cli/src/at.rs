@@ -29,7 +29,7 @@ struct Arguments {
     /// Asks the deployment on AWS and not a folder's, by the shell's profile and region (AWS_PROFILE, AWS_REGION).
     #[arg(long)]
     aws: bool,
-    /// Which deployment on AWS; its stack is cdp-STAGE.
+    /// Which deployment on AWS, by its name; its stack is cdp-NAME.
     #[arg(long, default_value = "dev", requires = "aws")]
     stage: String,
 }

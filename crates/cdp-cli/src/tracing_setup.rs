@@ -12,10 +12,11 @@ pub enum LogFormat {
     Json,
 }
 
-/// `RUST_LOG` chooses what is told; otherwise our news, and warnings of others. delta_kernel reports what it answers.
+/// `RUST_LOG` chooses what is told; otherwise our news, and warnings of others. delta_kernel and
+/// aws_config report what they answer.
 pub fn start(format: LogFormat) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,cdp_local=info,delta_kernel=off"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,cdp_local=info,delta_kernel=off,aws_config=error"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),

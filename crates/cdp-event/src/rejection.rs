@@ -91,7 +91,7 @@ impl Reason {
             Self::MissingGroupId => "set a non-empty `groupId`",
             Self::MissingPreviousId => "set a non-empty `previousId`",
             Self::BadTimestamp => {
-                "send ISO 8601 with an offset, between 1900 and 2200, such as 2026-01-31T09:30:00.000Z"
+                "send ISO 8601 with an offset, between 1900 and 2200, such as 2026-01-31T09:30:00.000Z, or the format that the source's mapping names"
             }
             Self::BadEnvelope => "write plain event JSON, or use the HTTP API",
             Self::BadRow => {

@@ -1,5 +1,6 @@
 //! What a function finds around it.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use adapter_delta::{DeltaError, DeltaLake, DeltaLanding, S3Bucket};
@@ -18,7 +19,7 @@ pub struct Surroundings {
     aws: SdkConfig,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
     Unset(#[from] Unset),
@@ -34,6 +35,13 @@ pub enum StartError {
     NoSecret(String),
     #[error("the lake can't be opened: {0}")]
     Lake(#[from] DeltaError),
+}
+
+/// A process that can't start ends with its error's Debug, and whoever is paged reads that.
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl Surroundings {

@@ -32,6 +32,7 @@ pub struct Http {
     /// Events of one request.
     #[arg(long, default_value_t = 100)]
     batch: usize,
+    /// That are kept open.
     #[arg(long, default_value_t = 8)]
     connections: usize,
     /// Events a second; as many as are answered otherwise.

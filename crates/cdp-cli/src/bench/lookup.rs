@@ -35,6 +35,7 @@ pub struct Lookup {
     rate: u32,
     #[arg(long, default_value_t = 20)]
     seconds: u32,
+    /// That are kept open.
     #[arg(long, default_value_t = 16)]
     connections: usize,
     /// A platform that runs.

@@ -22,6 +22,7 @@ pub struct Cost {
     /// Several rates are several columns.
     #[arg(long, value_delimiter = ',', default_values_t = [100.0, 1000.0, 10_000.0], value_parser = positive)]
     events_per_second: Vec<f64>,
+    /// As producers send it.
     #[arg(long, default_value_t = 1200.0, value_parser = positive)]
     event_bytes: f64,
     #[arg(long, default_value_t = 0.0, value_parser = not_negative)]
@@ -38,6 +39,7 @@ pub struct Cost {
     /// How DynamoDB is paid.
     #[arg(long, value_enum, default_value_t)]
     state: State,
+    /// Whose prices.
     #[arg(long, default_value = "us-east-1")]
     region: String,
     /// A line for each thing that is paid, with its quantity in a month.

@@ -25,6 +25,7 @@ pub struct Drop {
     /// Ends once the files are in the folder or the bucket, whether anybody takes them in now or not.
     #[arg(long)]
     no_wait: bool,
+    /// CSV, JSON or Parquet, plain or compressed.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[arg(long, value_enum, default_value_t)]

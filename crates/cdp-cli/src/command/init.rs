@@ -11,6 +11,7 @@ use crate::output::Format;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cdp init shop\n  cdp init shop --format json")]
 pub struct Init {
+    /// A folder that is empty, or not there yet.
     dir: PathBuf,
     #[arg(long, value_enum, default_value_t)]
     format: Format,

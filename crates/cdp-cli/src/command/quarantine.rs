@@ -43,8 +43,10 @@ impl Quarantine {
 pub struct List {
     #[command(flatten)]
     at: At,
+    /// Rows of one reason, such as no_identifier.
     #[arg(long)]
     reason: Option<String>,
+    /// The newest so many.
     #[arg(long, default_value_t = 50)]
     limit: usize,
     #[arg(long, value_enum, default_value_t)]
@@ -118,8 +120,10 @@ impl Show {
 pub struct Replay {
     #[command(flatten)]
     at: At,
+    /// Rows of one reason, such as no_identifier.
     #[arg(long)]
     reason: Option<String>,
+    /// Rows of one source.
     #[arg(long)]
     source: Option<String>,
     /// A date, or a moment in ISO 8601.

@@ -48,7 +48,7 @@ fn secrets_text(created: &Created) -> String {
          [write_keys]\n{API_SOURCE} = \"{write_key}\"\n\n\
          # Scopes: profiles:read, admin.\n[api_tokens.admin]\ntoken = \"{api_token}\"\nscopes = [\"profiles:read\", \"admin\"]\n\
          # requests_per_second = {USUAL_REQUESTS_PER_SECOND}\n\n\
-         # Access keys for the Kinesis API. While there are none, whoever reaches it may write.\n[access_keys]\n\n\
+         # Access keys for the Kinesis API: AKIDEXAMPLE = \"its secret\". While there are none, whoever reaches it may write.\n[access_keys]\n\n\
          # What a webhook's sender signs with, by webhook. Two in a list, while one is being renewed.\n[webhooks]\n"
     )
 }
