@@ -2,9 +2,9 @@
  * What `infra/deploy` was told of a deployment: by cdk's `-c NAME=VALUE`, and by `aws.toml` in the deployment's folder, which
  * has a table for each deployment, called as it is: by its name, else by its stage. The command line goes first.
  */
-import { parse } from 'smol-toml'
-
+import { Refusal } from './refusal.ts'
 import { CONTEXTS } from './settings.ts'
+import { parsed } from './toml.ts'
 
 export type Contexts = Record<string, string>
 
@@ -30,16 +30,16 @@ export function nameOf(given: Contexts): string {
 /** What `text`, an `aws.toml`, adds to what was `given`. */
 export function keptOf(text: string, given: Contexts): Contexts {
   const name = nameOf(given)
-  const table = parse(text)[name] ?? {}
+  const table = parsed('aws.toml', text)[name] ?? {}
   if (typeof table !== 'object' || Array.isArray(table) || table instanceof Date) {
-    throw new Error(`aws.toml: ${name} is no table: write [${name}], and a line for each context below it`)
+    throw new Refusal(`aws.toml: ${name} is no table: write [${name}], and a line for each context below it`)
   }
   const kept: Contexts = {}
   for (const [context, value] of Object.entries(table)) {
     check(context, `aws.toml: [${name}]`)
-    if (context === 'name') throw new Error(`aws.toml: [${name}] is the name: take the line \`name\` out`)
+    if (context === 'name') throw new Refusal(`aws.toml: [${name}] is the name: take the line \`name\` out`)
     if (!['string', 'number', 'bigint', 'boolean'].includes(typeof value)) {
-      throw new Error(`aws.toml: [${name}] ${context}: a text or a number`)
+      throw new Refusal(`aws.toml: [${name}] ${context}: a text or a number`)
     }
     if (given[context] === undefined) kept[context] = String(value)
   }
@@ -48,6 +48,6 @@ export function keptOf(text: string, given: Contexts): Contexts {
 
 function check(name: string, where: string): void {
   if (!(CONTEXTS as readonly string[]).includes(name)) {
-    throw new Error(`${where} ${name}: there is no such context; there are ${CONTEXTS.join(', ')}`)
+    throw new Refusal(`${where} ${name}: there is no such context; there are ${CONTEXTS.join(', ')}`)
   }
 }

@@ -6,6 +6,8 @@ import { Duration } from 'aws-cdk-lib'
 import { Architecture } from 'aws-cdk-lib/aws-lambda'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 
+import { Refusal } from './refusal.ts'
+
 /** What a person may choose; infra/README.md explains each. */
 export const CONTEXTS = [
   'stage', 'name', 'shards', 'keyArn', 'streamKeyArn', 'batchSeconds', 'stateUnits', 'requestsPerSecond', 'burst', 'scanLimitGib', 'replayBucket',
@@ -122,11 +124,11 @@ export function readSettings(context: Node): Settings {
 /** Short, because bucket names are made of it, and CloudFormation cuts what gets too long. */
 function deploymentName(name: string, stage: Stage): string {
   if (!/^[a-z][a-z0-9-]{0,19}$/.test(name)) {
-    throw new Error(`context name: 1 to 20 lower-case letters, digits and dashes, a letter first, not '${name}'`)
+    throw new Refusal(`context name: 1 to 20 lower-case letters, digits and dashes, a letter first, not '${name}'`)
   }
   // With a stage that was forgotten on the command line, the other stage's deployment would be turned into this one.
   if (name !== stage && (STAGES as readonly string[]).includes(name)) {
-    throw new Error(`context name: the stage ${stage} is not called as the other one, not '${name}'`)
+    throw new Refusal(`context name: the stage ${stage} is not called as the other one, not '${name}'`)
   }
   return name
 }
@@ -141,14 +143,14 @@ function architecture(name: string): Architecture {
 function oneOf<T extends string>(name: string, value: string, allowed: readonly T[]): T {
   const found = allowed.find((one) => one === value)
   if (found === undefined) {
-    throw new Error(`context ${name}: ${allowed.join(' or ')}, not '${value}'`)
+    throw new Refusal(`context ${name}: ${allowed.join(' or ')}, not '${value}'`)
   }
   return found
 }
 
 function whole(name: string, value: string, most = 999_999_999): number {
   if (!/^[1-9][0-9]{0,8}$/.test(value) || Number(value) > most) {
-    throw new Error(`context ${name}: a whole number from 1 to ${most}, not '${value}'`)
+    throw new Refusal(`context ${name}: a whole number from 1 to ${most}, not '${value}'`)
   }
   return Number(value)
 }
@@ -156,7 +158,7 @@ function whole(name: string, value: string, most = 999_999_999): number {
 function folder(name: string, value: string | undefined): string | undefined {
   if (value === undefined) return undefined
   if (!/^https:\/\/[^\s()]+$/.test(value)) {
-    throw new Error(`context ${name}: the URL of a folder, such as https://example.com/docs/runbook, not '${value}'`)
+    throw new Refusal(`context ${name}: the URL of a folder, such as https://example.com/docs/runbook, not '${value}'`)
   }
   return value.replace(/\/*$/, '/')
 }
@@ -165,7 +167,7 @@ function units(name: string, value: string | undefined): StateSettings['most'] {
   if (value === undefined) return undefined
   const found = /^([1-9][0-9]{0,5}),([1-9][0-9]{0,5})$/.exec(value)
   if (found === null) {
-    throw new Error(`context ${name}: reads and writes a second, such as 2000,5000, not '${value}'`)
+    throw new Refusal(`context ${name}: reads and writes a second, such as 2000,5000, not '${value}'`)
   }
   return { reads: Number(found[1]), writes: Number(found[2]) }
 }

@@ -1,7 +1,8 @@
-/** The drop sources of the deployment, from the `cdp.toml` that is packed beside each function. The functions check it. */
+/** The drop sources of the deployment, from the `cdp.toml` that is packed beside each function. `cdp check` and the functions check it. */
 import { existsSync, readFileSync } from 'node:fs'
 
-import { parse } from 'smol-toml'
+import { Refusal } from './refusal.ts'
+import { parsed } from './toml.ts'
 
 export interface DropSource {
   readonly name: string
@@ -11,6 +12,13 @@ export interface DropSource {
 
 export function readDropSources(settings: string): DropSource[] {
   if (!existsSync(settings)) return []
-  const { drops = {} } = parse(readFileSync(settings, 'utf8')) as { drops?: Record<string, { sftp_keys?: string[] }> }
-  return Object.entries(drops).map(([name, { sftp_keys: sftpKeys = [] }]) => ({ name, sftpKeys }))
+  const { drops = {} } = parsed('cdp.toml', readFileSync(settings, 'utf8')) as { drops?: Record<string, { sftp_keys?: unknown }> }
+  return Object.entries(drops).map(([name, { sftp_keys: keys = [] }]) => {
+    if (!isTexts(keys)) throw new Refusal(`cdp.toml: drops.${name}.sftp_keys: a list of public keys, each a text`)
+    return { name, sftpKeys: keys }
+  })
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
 }

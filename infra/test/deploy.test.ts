@@ -6,7 +6,9 @@ import { test } from 'node:test'
 
 import { adviceOn } from '../lib/advice.ts'
 import { contextsOf, keptOf, nameOf } from '../lib/contexts.ts'
+import { Refusal } from '../lib/refusal.ts'
 import { readSettings } from '../lib/settings.ts'
+import { readDropSources } from '../lib/sources.ts'
 import { appOf } from './synthesized.ts'
 
 test('contexts are found among cdk\'s arguments, in each way to write them', () => {
@@ -37,15 +39,34 @@ test('aws.toml has a table for each deployment, and the command line goes first'
 
 test('what cdp.toml says for one machine alone is told, and a prod that tells nobody of alarms', () => {
   const file = join(mkdtempSync(join(tmpdir(), 'cdp-advice-')), 'cdp.toml')
-  writeFileSync(file, '[stream]\nname = "events"\nshards = 2\n[retention]\nstream_hours = 168\n[limits]\ningest_records = 5\nrequest_bytes = 70000\n')
+  writeFileSync(file, '[stream]\nname = "events"\nshards = 3\n[retention]\nstream_hours = 72\n[limits]\ningest_records = 5\nrequest_bytes = 70000\n')
   const advice = (context: Record<string, string>) => adviceOn(readSettings(appOf(context).node), file)
-  assert.deepEqual(advice({ shards: '2' }), [
-    'cdp.toml: retention.stream_hours = 168 is not heeded on AWS: the stream keeps 24 hours, by its stage',
+  assert.deepEqual(advice({ shards: '3' }), [
+    'cdp.toml: retention.stream_hours = 72 is not heeded on AWS: the stream keeps 24 hours, by its stage',
     'cdp.toml: limits.ingest_records = 5 is not heeded on AWS: a batch waits 5 s, by the context batchSeconds',
   ])
   assert.deepEqual(advice({ stage: 'prod', batchSeconds: '60' }), [
     'nobody is told of alarms: give the context alarmEmail, or subscribe to the topic of the output AlarmTopic',
-    'cdp.toml: stream.shards = 2 is not heeded on AWS: the stream is on demand, by the context shards',
+    'cdp.toml: stream.shards = 3 is not heeded on AWS: the stream is on demand, by the context shards',
+    'cdp.toml: retention.stream_hours = 72 is not heeded on AWS: the stream keeps 168 hours, by its stage',
     'cdp.toml: limits.ingest_records = 5 is not heeded on AWS: a batch waits 60 s, by the context batchSeconds',
   ])
+})
+
+test('a cdp.toml as `cdp init` writes it surprises nobody', () => {
+  const template = join(import.meta.dirname, '../../crates/cdp-deployment/src/template.toml')
+  assert.deepEqual(adviceOn(readSettings(appOf({}).node), template), [])
+})
+
+test('what a person wrote wrong is refused in one line, which says where it is', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'cdp-wrong-')), 'cdp.toml')
+  for (const [text, told] of [
+    ['[stream]\nname = events', /^cdp\.toml, line 2: .+$/],
+    ['[drops.partner]\nsftp_keys = "ssh-ed25519 AAAA"', /^cdp\.toml: drops\.partner\.sftp_keys: a list of public keys, each a text$/],
+  ] as const) {
+    writeFileSync(file, text)
+    assert.throws(() => readDropSources(file), (fault) => fault instanceof Refusal && told.test(fault.message))
+  }
+  assert.throws(() => readSettings(appOf({ name: 'Dev_2' }).node), Refusal)
+  assert.throws(() => keptOf('[dev]\nshards =', {}), Refusal)
 })
