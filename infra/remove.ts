@@ -1,5 +1,5 @@
 /** What `infra/remove` does: its comment says how it is called. */
-import { createInterface } from 'node:readline/promises'
+import { createInterface } from 'node:readline'
 
 import {
   DeleteStackCommand,
@@ -11,6 +11,7 @@ import {
 import { DeleteBucketCommand, DeleteObjectsCommand, ListObjectVersionsCommand, S3Client } from '@aws-sdk/client-s3'
 
 import { formation, place, stackOf } from './account.ts'
+import { end, Refusal } from './lib/refusal.ts'
 
 /** What is found in a bucket while the functions are deleted may have come after it was emptied. */
 const ATTEMPTS = 3
@@ -19,18 +20,20 @@ const s3 = new S3Client({})
 
 async function main([first, second]: string[]): Promise<void> {
   if (first === '--bucket' && second !== undefined) return removeBucket(second)
-  if (first === undefined || first.startsWith('-')) throw new Error('infra/remove NAME, or infra/remove --bucket BUCKET')
-  return removeStack(`cdp-${first}`)
+  if (first === undefined || first.startsWith('-')) throw new Refusal('infra/remove NAME, or infra/remove --bucket BUCKET')
+  return removeStack(first)
 }
 
 async function removeBucket(bucket: string): Promise<void> {
-  await ask(bucket, `the bucket ${bucket} of ${await place()} is deleted, with all that it holds`)
+  await ask(bucket, `the bucket ${bucket} of ${await place()} will be deleted, with all that it holds`)
   await empty(bucket)
   await s3.send(new DeleteBucketCommand({ Bucket: bucket }))
   console.error(`${bucket} is gone`)
 }
 
-async function removeStack(name: string): Promise<void> {
+/** `deployment`: as `infra/deploy` has it in the context `name`. */
+async function removeStack(deployment: string): Promise<void> {
+  const name = `cdp-${deployment}`
   const where = await place()
   const stack = await stackOf(name)
   if (stack === undefined) throw new Error(`there is no stack ${name} in ${where}`)
@@ -41,7 +44,7 @@ async function removeStack(name: string): Promise<void> {
   const { kept, buckets } = await contentsOf(name)
   const ends = buckets.length === 0 ? '' : `, with all that these buckets hold:\n${buckets.map((bucket) => `  ${bucket}\n`).join('')}`
   const stays = kept.length === 0 ? '' : `\n${kept.length} of its resources stay, and are told of afterwards`
-  await ask(name, `${name} in ${where} is deleted${ends}${stays}`)
+  await ask(deployment, `${name} in ${where} will be deleted${ends}${stays}`)
 
   // By its id a stack is known when it is gone, too.
   const StackName = stack.StackId!
@@ -107,12 +110,18 @@ function deletionOf({ ResourceType, PhysicalResourceId: id }: StackResourceSumma
 
 async function ask(name: string, what: string): Promise<void> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await terminal.question(`${what}\nType ${name} to go on: `)
+  const answer = await new Promise<string | undefined>((resolve) => {
+    terminal.once('close', () => resolve(undefined))
+    terminal.question(`${what.trimEnd()}\nType ${name} to go on: `, resolve)
+  })
   terminal.close()
-  if (answer.trim() !== name) throw new Error('nothing is deleted')
+  // A terminal shows the newline that was typed.
+  if (answer === undefined || !process.stdin.isTTY) console.error()
+  if (answer === undefined) throw new Refusal(`nothing is deleted, because nobody typed ${name}: stdin was at its end`)
+  if (answer.trim() !== name) {
+    console.error('nothing is deleted')
+    process.exit(1)
+  }
 }
 
-await main(process.argv.slice(2)).catch((fault: unknown) => {
-  console.error(`remove: ${fault instanceof Error ? fault.message : fault}`)
-  process.exit(1)
-})
+await main(process.argv.slice(2)).catch((fault: unknown) => end('remove', fault))
