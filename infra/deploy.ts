@@ -1,14 +1,17 @@
-/** What `infra/deploy` does once the functions are packed. Arguments are cdk's. */
+/** What `infra/deploy` does once the deployment's folder is known to be sound. Arguments are cdk's. */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { App } from 'aws-cdk-lib'
 
 import { place, stackOf } from './account.ts'
 import { type Contexts, contextsOf, keptOf, nameOf } from './lib/contexts.ts'
+import { end, Refusal } from './lib/refusal.ts'
+import { readSettings } from './lib/settings.ts'
+import { readDropSources } from './lib/sources.ts'
 
 type Outputs = Record<string, string>
 
@@ -20,13 +23,16 @@ async function main(args: string[]): Promise<void> {
   const stack = `cdp-${nameOf(given)}`
   const kept = keptIn(join(folder, 'aws.toml'), given)
   const chosen = { ...kept, ...given }
-  const packed = packedArchitecture(chosen)
+  const settings = readSettings(new App({ context: { ...chosen, name: nameOf(given) } }).node)
+  readDropSources(join(folder, 'cdp.toml'))
   const secrets = readFileSync(join(folder, 'secrets.toml'), 'utf8')
   // Enough to tell two texts apart, too little to search for one.
   const version = createHash('sha256').update(secrets).digest('hex').slice(0, 12)
 
+  run('./package')
+  const packed = packedArchitecture(chosen)
   console.error(`${stack} is deployed to ${await place()}${listed(', from aws.toml', kept)}${listed(', given', given)}`)
-  await checkStage(stack, chosen.stage ?? 'dev')
+  await checkStage(stack, settings.stage)
   const contexts = Object.entries({ ...kept, architecture: packed, secretsVersion: version })
   const all = [...contexts.flatMap(([name, value]) => ['-c', `${name}=${value}`]), ...args]
   if ((await outputsOf('CDKToolkit')) === undefined) cdk('bootstrap', ...all)
@@ -34,9 +40,9 @@ async function main(args: string[]): Promise<void> {
   // Before the functions restart, so that they find the new text; the first time there is nowhere to put it yet.
   const before = await outputsOf(stack)
   if (before !== undefined) await putSecrets(before, secrets)
-  const written = join(mkdtempSync(join(tmpdir(), 'cdp-deploy-')), 'outputs.json')
-  cdk('deploy', stack, '--require-approval', 'never', '--outputs-file', written, ...all)
-  const outputs = (JSON.parse(readFileSync(written, 'utf8')) as Record<string, Outputs>)[stack]!
+  cdk('deploy', stack, '--require-approval', 'never', ...all)
+  const outputs = await outputsOf(stack)
+  if (outputs === undefined) return
   if (before === undefined) await putSecrets(outputs, secrets)
 
   tell(stack, outputs)
@@ -50,7 +56,7 @@ function keptIn(file: string, given: Contexts): Contexts {
 function packedArchitecture({ architecture }: Contexts): string {
   const packed = readFileSync(join(import.meta.dirname, '.build/architecture'), 'utf8').trim()
   if (architecture !== undefined && architecture !== packed) {
-    throw new Error(`context architecture: the functions are built for ${packed}, not for '${architecture}'. Choose it when they are \
+    throw new Refusal(`context architecture: the functions are built for ${packed}, not for '${architecture}'. Choose it when they are \
 built: CDP_ARCHITECTURE=${architecture}`)
   }
   return packed
@@ -60,7 +66,7 @@ built: CDP_ARCHITECTURE=${architecture}`)
 async function checkStage(stack: string, stage: string): Promise<void> {
   const before = (await stackOf(stack))?.Tags?.find(({ Key }) => Key === 'stage')?.Value
   if (before !== undefined && before !== stage) {
-    throw new Error(`${stack} is of the stage ${before}: give -c stage=${before}, or write it into aws.toml`)
+    throw new Refusal(`${stack} is of the stage ${before}: give -c stage=${before}, or write it into aws.toml`)
   }
 }
 
@@ -70,7 +76,11 @@ function listed(what: string, contexts: Contexts): string {
 }
 
 function cdk(...args: string[]): void {
-  const { status } = spawnSync('npx', ['cdk', ...args], { stdio: 'inherit' })
+  run('npx', 'cdk', ...args)
+}
+
+function run(command: string, ...args: string[]): void {
+  const { status } = spawnSync(command, args, { stdio: 'inherit' })
   if (status !== 0) process.exit(status ?? 1)
 }
 
@@ -89,19 +99,17 @@ async function putSecrets(outputs: Outputs, text: string): Promise<void> {
   console.error('secrets.toml is put')
 }
 
+/** What comes next. The outputs were printed by cdk. */
 function tell(stack: string, outputs: Outputs): void {
-  const width = Math.max(...Object.keys(outputs).map((name) => name.length))
-  console.log(`\n${stack} is deployed.\n`)
-  for (const [name, value] of Object.entries(outputs).sort()) console.log(`  ${name.padEnd(width)}  ${value}`)
-
   const url = new URL(outputs.ApiUrl!)
   const isEmulator = url.hostname.endsWith('.localhost')
   const send = isEmulator ? `-H 'Host: ${url.host}' ${process.env.AWS_ENDPOINT_URL}` : url.origin
-  console.log(`\nSend it an event, with a write key of secrets.toml:\n
+  console.log(`\n${stack} is deployed. Send it an event, with a write key of secrets.toml:\n
   curl -u "$KEY:" ${send}/v1/track -H 'content-type: application/json' -d '{"userId":"jane","event":"Signed Up"}'\n`)
+  if (!isEmulator) return
+  console.log('Before commands with --aws, so that they ask the emulator:\n\n  eval "$(infra/emulator env)"\n')
+  // The output SftpEndpoint is AWS's name, which leads nowhere here.
+  if (outputs.SftpEndpoint !== undefined) console.log(`SFTP answers at 127.0.0.1:${process.env.CDP_SFTP_PORT ?? '$CDP_SFTP_PORT'}\n`)
 }
 
-await main(process.argv.slice(2)).catch((fault: unknown) => {
-  console.error(`deploy: ${fault instanceof Error ? fault.message : fault}`)
-  process.exit(1)
-})
+await main(process.argv.slice(2)).catch((fault: unknown) => end('deploy', fault))
