@@ -63,12 +63,14 @@ deploy: ## to your AWS account: make deploy DIR=my-shop
 	@[ -n "$(DIR)" ] || { echo "say which deployment, a folder that \`cdp init\` made: make deploy DIR=my-shop" >&2; exit 2; }
 	@[ -f "$(DIR)/cdp.toml" ] || { echo "$(DIR) is no deployment: it has no cdp.toml. \`cdp init $(DIR)\` makes one" >&2; exit 2; }
 	@infra/package target >/dev/null
+	$(CARGO) build --bin cdp
+	$(CDP) check --dir $(DIR)
 	$(FUNCTIONS) $$(infra/package target)
-	CDP_DIR=$(DIR) infra/deploy $(CDK)
+	CDP=$(CDP) CDP_DIR=$(DIR) infra/deploy $(CDK)
 
 deploy-local: DIR := $(or $(DIR),.cache/aws/shop)
 deploy-local: ## to an emulator on this machine, without an account; infra/emulator stop ends it
 	$(CARGO) build --workspace --bins
 	[ -f $(DIR)/cdp.toml ] || $(CDP) init $(DIR)
 	infra/emulator start
-	CDP_PROFILE=debug CDP_DIR=$(DIR) infra/deploy --emulator $(CDK)
+	CDP=$(CDP) CDP_PROFILE=debug CDP_DIR=$(DIR) infra/deploy --emulator $(CDK)
