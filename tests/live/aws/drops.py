@@ -117,15 +117,16 @@ subprocess.run(["sftp", *options, "partner@127.0.0.1"], input=script, check=True
 check_equal("its report by SFTP", json.loads((work / "sent.json").read_text()), report)
 check_equal("what is not finished yet", read("partner/.reports/late.csv.part.json"), None)
 
-# More than one invocation has time for, by two names at a time: whoever is fenced off comes again.
+# A batch for each invocation, by two names at a time: whoever is fenced off comes again. An invocation takes its first batch
+# whatever the time, and goes on while more is left than the five seconds that it keeps for its answer.
 resources = boto3.client("cloudformation").list_stack_resources(StackName="cdp-dev")["StackResourceSummaries"]
 drops = next(
     one["PhysicalResourceId"]
     for one in resources
     if one["ResourceType"] == "AWS::Lambda::Function" and one["LogicalResourceId"].startswith("Drops")
 )
-functions.update_function_configuration(FunctionName=drops, Timeout=7)
-sqs.set_queue_attributes(QueueUrl=OUTPUTS["DropQueue"], Attributes={"VisibilityTimeout": "8"})
+functions.update_function_configuration(FunctionName=drops, Timeout=5)
+sqs.set_queue_attributes(QueueUrl=OUTPUTS["DropQueue"], Attributes={"VisibilityTimeout": "6"})
 with open(work / "large.csv", "w") as large:
     large.write("user_id,event,timestamp,note\n")
     large.writelines(f"c{dice.randrange(40)},Visited,2025-03-01T00:00:00Z,visit {n}\n" for n in range(ROWS))

@@ -16,7 +16,7 @@ pub(super) struct Earlier {
 }
 
 impl Earlier {
-    /// Of those of `events` that may have been resolved before. The cache learns the sets of whoever they name.
+    /// Of those of `events` that may have been resolved before. The cache learns the claims, and the sets of whoever they name.
     pub async fn read<'a, 'e: 'a>(
         state: &impl State,
         partition: &PartitionId,
@@ -32,9 +32,11 @@ impl Earlier {
             for (identifier, item) in some.iter().zip(state.get(&keys).await?) {
                 let Some(item) = item else { continue };
                 let claim = Claim::decode(item.body)?;
+                let identifier = (*identifier).clone().into_owned();
                 profiles.insert(claim.profile);
+                cache.claim(identifier.clone(), claim.profile);
                 if claim.partition == *partition {
-                    claims.insert((*identifier).clone().into_owned(), (claim.offset, claim.profile));
+                    claims.insert(identifier, (claim.offset, claim.profile));
                 }
             }
         }
