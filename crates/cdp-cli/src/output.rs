@@ -1,19 +1,20 @@
 //! What a command prints, as a table for people, CSV for spreadsheets, JSON for programs. Rows are printed as they come,
 //! so an answer may be larger than memory.
 
+mod sheet;
+
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serializer as _;
 use serde_json::{Map, Value};
 
-/// Rows whose widths a table's columns are made for. A longer answer is several tables, each with its header.
-const ROWS_OF_A_TABLE: usize = 1000;
+use self::sheet::Sheet;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people; a long answer has its header again after each 1000 rows.
+    /// For people; on a terminal that is too narrow, a line for each field. A long answer has its header again after each
+    /// 1000 rows.
     #[default]
     Table,
     Csv,
@@ -25,52 +26,50 @@ pub enum Format {
 pub struct Printer<W: Write> {
     columns: Vec<String>,
     rows: usize,
-    sheet: Sheet<W>,
+    form: Form<W>,
 }
 
-enum Sheet<W: Write> {
-    Table(Table, W),
+enum Form<W: Write> {
+    Table(Sheet, W),
     Csv(csv::Writer<W>),
     Json(W),
 }
 
 impl Printer<BufWriter<StdoutLock<'static>>> {
     pub fn to_stdout(columns: Vec<String>, format: Format) -> io::Result<Self> {
-        Self::begin(columns, format, BufWriter::new(io::stdout().lock()))
+        let width = console::Term::stdout().size_checked().map(|(_, columns)| columns);
+        Self::begin(columns, format, width, BufWriter::new(io::stdout().lock()))
     }
 }
 
 impl<W: Write> Printer<W> {
-    fn begin(columns: Vec<String>, format: Format, mut out: W) -> io::Result<Self> {
-        let sheet = match format {
-            Format::Table => Sheet::Table(headed(&columns), out),
+    /// `width`: of the terminal, when it is one.
+    fn begin(columns: Vec<String>, format: Format, width: Option<u16>, mut out: W) -> io::Result<Self> {
+        let form = match format {
+            Format::Table => Form::Table(Sheet::new(columns.clone(), width), out),
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(out);
                 writer.write_record(&columns).map_err(io_error)?;
-                Sheet::Csv(writer)
+                Form::Csv(writer)
             }
             Format::Json => {
                 write!(out, "[")?;
-                Sheet::Json(out)
+                Form::Json(out)
             }
         };
-        Ok(Self { columns, rows: 0, sheet })
+        Ok(Self { columns, rows: 0, form })
     }
 
     pub fn row(&mut self, cells: &[Value]) -> io::Result<()> {
         let is_first = self.rows == 0;
         self.rows += 1;
-        match &mut self.sheet {
-            Sheet::Table(table, out) => {
-                table.add_row(cells.iter().map(text));
-                if self.rows.is_multiple_of(ROWS_OF_A_TABLE) {
-                    writeln!(out, "{table}")?;
-                    *table = headed(&self.columns);
-                }
-                Ok(())
+        match &mut self.form {
+            Form::Table(sheet, out) => {
+                sheet.push(cells.iter().map(text).collect());
+                if sheet.is_full() { sheet.print(out) } else { Ok(()) }
             }
-            Sheet::Csv(writer) => writer.write_record(cells.iter().map(text)).map_err(io_error),
-            Sheet::Json(out) => {
+            Form::Csv(writer) => writer.write_record(cells.iter().map(text)).map_err(io_error),
+            Form::Json(out) => {
                 out.write_all(if is_first { b"\n" } else { b",\n" })?;
                 // Written here, because a map of `serde_json` would sort the columns by name.
                 let mut object = serde_json::Serializer::new(out);
@@ -80,27 +79,20 @@ impl<W: Write> Printer<W> {
     }
 
     pub fn finish(self) -> io::Result<()> {
-        match self.sheet {
-            Sheet::Table(table, mut out) => {
-                if self.rows == 0 || !table.is_empty() {
-                    writeln!(out, "{table}")?;
+        match self.form {
+            Form::Table(mut sheet, mut out) => {
+                if self.rows == 0 || !sheet.is_empty() {
+                    sheet.print(&mut out)?;
                 }
                 out.flush()
             }
-            Sheet::Csv(mut writer) => writer.flush(),
-            Sheet::Json(mut out) => {
+            Form::Csv(mut writer) => writer.flush(),
+            Form::Json(mut out) => {
                 writeln!(out, "\n]")?;
                 out.flush()
             }
         }
     }
-}
-
-fn headed(columns: &[String]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(columns);
-    table
 }
 
 /// As it was: whether somebody still reads is told by its kind.
@@ -163,7 +155,8 @@ mod tests {
 
     fn written(format: Format, rows: &[[Value; 2]]) -> String {
         let mut out = vec![];
-        let mut printer = Printer::begin(vec!["name".into(), "b".into()], format, &mut out).expect("memory takes it");
+        let mut printer =
+            Printer::begin(vec!["name".into(), "b".into()], format, None, &mut out).expect("memory takes it");
         rows.iter().for_each(|row| printer.row(row).expect("memory takes it"));
         printer.finish().expect("memory takes it");
         String::from_utf8(out).expect("text")
@@ -197,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_long_answer_is_several_tables() {
-        for (rows, headers) in [(1, 1), (ROWS_OF_A_TABLE, 1), (ROWS_OF_A_TABLE + 1, 2), (2 * ROWS_OF_A_TABLE, 2)] {
+        for (rows, headers) in [(1, 1), (1000, 1), (1001, 2), (2000, 2)] {
             let table = written(Format::Table, &vec![[json!("cell"), json!(0)]; rows]);
             assert_eq!((table.matches("cell").count(), table.matches("name").count()), (rows, headers));
         }
@@ -220,7 +213,7 @@ mod tests {
     #[test]
     fn a_reader_that_has_enough_is_told_from_a_full_disk() {
         for format in [Format::Table, Format::Csv, Format::Json] {
-            let mut printer = Printer::begin(vec!["name".into()], format, Closing(100)).expect("the header fits");
+            let mut printer = Printer::begin(vec!["name".into()], format, None, Closing(100)).expect("the header fits");
             let outcome = (0..100_000).try_for_each(|row| printer.row(&[json!(row)]));
             let outcome = outcome.and_then(|()| printer.finish());
             assert_eq!(outcome.expect_err("it is closed").kind(), io::ErrorKind::BrokenPipe, "{format:?}");

@@ -32,6 +32,9 @@ pub use views::VIEWS;
 /// Memory that all statements of a lake may use together; what needs more spills to disk.
 const MEMORY_BYTES: usize = 1 << 30;
 
+/// How DataFusion begins to refuse a statement that does more than read: CREATE, INSERT, SET and the like.
+const WRITES: [&str; 3] = ["DDL not supported", "DML not supported", "Statement not supported"];
+
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     #[error("the lake can't be read: {0}")]
@@ -47,7 +50,13 @@ pub enum QueryError {
 
 impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> Self {
-        let message = error.strip_backtrace();
+        let message = match error.find_root() {
+            DataFusionError::SQL(error, _) => error.to_string(),
+            DataFusionError::Plan(why) if WRITES.iter().any(|refused| why.starts_with(refused)) => {
+                "the tables can be read, not written: ask one SELECT".to_owned()
+            }
+            _ => error.strip_backtrace(),
+        };
         let message = message.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("; ");
         match error.find_root() {
             DataFusionError::ObjectStore(_)

@@ -3,7 +3,9 @@ use std::io::Write;
 use adapter_machine::Machine;
 use arrow::array::{Array, AsArray};
 use cdp_app::{Choice, ReplayJob};
+use cdp_event::Reason;
 use cdp_ports::{Chance, Clock};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use futures::TryStreamExt;
 
@@ -44,7 +46,7 @@ pub struct List {
     #[command(flatten)]
     at: At,
     /// Rows of one reason, such as no_identifier.
-    #[arg(long)]
+    #[arg(long, value_parser = reasons(), hide_possible_values = true)]
     reason: Option<String>,
     /// The newest so many.
     #[arg(long, default_value_t = 50)]
@@ -55,6 +57,10 @@ pub struct List {
 
 /// Also on AWS: a handful of rows is found without Athena.
 const ENGINE: Option<Engine> = Some(Engine::Datafusion);
+
+fn reasons() -> PossibleValuesParser {
+    Reason::ALL.map(Reason::as_str).into()
+}
 
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -121,7 +127,7 @@ pub struct Replay {
     #[command(flatten)]
     at: At,
     /// Rows of one reason, such as no_identifier.
-    #[arg(long)]
+    #[arg(long, value_parser = reasons(), hide_possible_values = true)]
     reason: Option<String>,
     /// Rows of one source.
     #[arg(long)]

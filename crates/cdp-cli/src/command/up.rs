@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 
 use clap::Args;
 
@@ -13,8 +13,17 @@ pub struct Up {
     #[command(flatten)]
     at: Dir,
     /// The address to listen on; with port 0, one that is free.
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     listen: SocketAddr,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let remedy = "write HOST:PORT, such as 127.0.0.1:8080 or localhost:8080";
+    let found = text.to_socket_addrs().map_err(|error| format!("{error}; {remedy}"))?;
+    // By a name that has both, as producers' tools look first.
+    let found: Vec<SocketAddr> = found.collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| format!("nobody has that name; {remedy}"))
 }
 
 impl Up {
@@ -26,5 +35,26 @@ impl Up {
         })?;
         eprintln!("{dir} has stopped");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn addresses_and_names_are_taken() {
+        for (text, expected) in [
+            ("127.0.0.1:8081", Some("127.0.0.1:8081")),
+            ("localhost:8081", Some("127.0.0.1:8081")),
+            ("[::1]:8081", Some("[::1]:8081")),
+            ("8081", None),
+            ("127.0.0.1", None),
+            ("127.0.0.1:80808", None),
+        ] {
+            let found = address(text);
+            assert_eq!(found.as_ref().ok().map(ToString::to_string).as_deref(), expected, "{text}");
+            assert!(found.is_ok() || found.is_err_and(|error| error.contains("write HOST:PORT")), "{text}");
+        }
     }
 }

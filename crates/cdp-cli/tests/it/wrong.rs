@@ -78,6 +78,9 @@ fn a_wrong_setting_is_named_with_its_remedy() {
     shop.cdp(["check"]).fails(1, wrong);
     shop.cdp(["up"]).fails(2, wrong);
     shop.cdp(["query", "select 1"]).fails(2, wrong);
+    let text = fs::read_to_string(&settings).expect("there").replacen("shards = 0", "shards = 'two'", 1);
+    fs::write(&settings, text).expect("written");
+    shop.cdp(["check"]).fails(1, "expected a whole number");
 }
 
 #[test]
@@ -98,7 +101,9 @@ fn a_wrong_argument_is_named_with_its_remedy() {
     let shop = Shop::new();
     shop.cdp(["profile", "jane"]).fails(2, "write NAMESPACE:VALUE");
     shop.cdp(["query", "select nothing from events"]).fails(2, "nothing");
-    shop.cdp(["query", "drop table events"]).fails(2, "DropTable");
+    shop.cdp(["query", "drop table events"]).fails(2, "the tables can be read, not written");
+    shop.cdp(["query", "selec 1"]).fails(2, "Expected: an SQL statement, found: selec at Line: 1");
+    shop.cdp(["quarantine", "list", "--reason", "no_identifer"]).fails(2, "no_identifier");
     shop.cdp(["quarantine", "show", "17"]).fails(2, "`cdp quarantine list` prints them");
     shop.cdp(["quarantine", "replay", "--since", "yesterday"]).fails(2, "since: not a time: \"yesterday\"");
     shop.cdp(["drop", "--source", "partnr", "people.csv"]).fails(2, "there is partner");

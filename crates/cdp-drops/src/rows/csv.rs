@@ -101,7 +101,8 @@ impl ReadRows for CsvRows {
         };
         let raw = self.lines.window.unread().get(..length).unwrap_or_default();
         let (found, expected) = (self.lines.fields.ranges.len(), self.plan.columns().len());
-        let ragged = || (found != expected).then(|| format!("the row has {found} fields, not {expected}"));
+        let fields = if found == 1 { "field" } else { "fields" };
+        let ragged = || (found != expected).then(|| format!("the row has {found} {fields}, not {expected}"));
         if let Some(problem) = problem.or_else(ragged) {
             return batch.push_refused(number, raw, Rejection::new(Reason::BadRow, problem));
         }

@@ -87,8 +87,8 @@ fn csv_in_other_encodings() {
 
 #[test]
 fn a_broken_csv_row_harms_no_other() {
-    let ragged = |row: u32, found: u32| format!("{row}.0 bad_row: the row has {found} fields, not 2");
-    check_csv(b"a,b\nu1\nu2,x\nu3,x,y\n", "", &[&ragged(1, 1), "u2=x", &ragged(3, 3)]);
+    let (short, long) = ["1.0 bad_row: the row has 1 field, not 2", "3.0 bad_row: the row has 3 fields, not 2"].into();
+    check_csv(b"a,b\nu1\nu2,x\nu3,x,y\n", "", &[short, "u2=x", long]);
     let after = "1.0 bad_row: there is text after a closing quote";
     check_csv(b"a,b\n\"u1\"x,y\nu2,x\n", "", &[after, "u2=x"]);
     let open = "1.0 bad_row: a quote is not closed";
