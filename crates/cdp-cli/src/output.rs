@@ -31,7 +31,7 @@ pub struct Printer<W: Write> {
 
 enum Form<W: Write> {
     Table(Sheet, W),
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
     Json(W),
 }
 
@@ -50,7 +50,7 @@ impl<W: Write> Printer<W> {
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(out);
                 writer.write_record(&columns).map_err(io_error)?;
-                Form::Csv(writer)
+                Form::Csv(Box::new(writer))
             }
             Format::Json => {
                 write!(out, "[")?;
