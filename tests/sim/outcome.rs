@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapter_memory::MemoryLake;
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::array::{Array, RecordBatch};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use cdp_app::{Checkpoints, claim_key, member_key, set_key};
 use cdp_event::{Identifier, Namespace};
 use cdp_identity::{Claim, IdentitySet, ProfileId, SetItem};
@@ -31,17 +31,9 @@ fn rows(lake: &MemoryLake, table: TableName) -> Vec<Row> {
 fn rows_of(batch: &RecordBatch) -> Vec<Row> {
     let mut rows = vec![Row::new(); batch.num_rows()];
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let cells = ArrayFormatter::try_new(column, &FormatOptions::new()).expect("columns that can be told");
         for (at, row) in rows.iter_mut().enumerate().filter(|(at, _)| column.is_valid(*at)) {
-            let text = if let Some(text) = column.as_string_opt::<i32>() {
-                text.value(at).to_owned()
-            } else if let Some(number) = column.as_primitive_opt::<Int64Type>() {
-                number.value(at).to_string()
-            } else if let Some(number) = column.as_primitive_opt::<arrow::datatypes::Int32Type>() {
-                number.value(at).to_string()
-            } else {
-                continue;
-            };
-            row.insert(field.name().clone(), text);
+            row.insert(field.name().clone(), cells.value(at).to_string());
         }
     }
     rows
@@ -72,11 +64,11 @@ impl Outcome {
                 outcome.contradictions.push(format!("message {} landed twice", row["message_id"]));
             }
             if exact {
-                outcome.facts.insert(format!("event {}", position(row)), row["profile_id"].clone());
+                outcome.facts.insert(format!("event {}", position(row)), format!("{row:?}"));
             }
         }
         for row in &quarantine {
-            outcome.facts.insert(format!("quarantined {}", position(row)), row["reason"].clone());
+            outcome.facts.insert(format!("quarantined {}", position(row)), format!("{row:?}"));
         }
         outcome
     }

@@ -160,11 +160,13 @@ impl Lake for &Session<'_> {
     }
 }
 
+const THREE_DAYS_MS: i64 = 3 * 24 * 3_600_000;
+
 impl Clock for &Session<'_> {
-    /// Now and then it jumps, ahead or back, by up to an hour.
+    /// Now and then it jumps, ahead or back, by up to three days: longer than anything is remembered.
     fn now(&self) -> Timestamp {
         let jump = if self.world.happens(self.world.faults.clock_jumps) {
-            self.world.dice.lock().expect("one thread").random_range(-3_600_000..3_600_000)
+            self.world.dice.lock().expect("one thread").random_range(-THREE_DAYS_MS..THREE_DAYS_MS)
         } else {
             17
         };

@@ -12,6 +12,10 @@ mod resolve;
 mod again;
 #[cfg(test)]
 mod cramped;
+#[cfg(test)]
+mod late;
+#[cfg(test)]
+mod recorded;
 
 use std::time::{Duration, Instant};
 
@@ -174,7 +178,7 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         took.decode = began.elapsed();
         let mut landing = self.resolve(&events, fence, reach, &mut refused, &mut took.resolve).await?;
         let began = Instant::now();
-        let applied = self.apply(&mut landing, now).await?;
+        let applied = self.apply(&mut landing).await?;
         took.apply = began.elapsed();
         refused.extend(landing.iter().filter(|landing| landing.verdict.is_none()).map(without_room));
 
@@ -247,9 +251,9 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         Ok(landing)
     }
 
-    async fn apply(&mut self, landing: &mut [LandingEvent<'_, '_>], now: Timestamp) -> Result<Applied, IngestError> {
+    async fn apply(&mut self, landing: &mut [LandingEvent<'_, '_>]) -> Result<Applied, IngestError> {
         let in_flight = &mut self.checkpoints;
-        let mut apply = Apply { state: &self.ingest.state, partition: &self.partition, in_flight, now };
+        let mut apply = Apply { state: &self.ingest.state, partition: &self.partition, in_flight };
         apply.apply(landing).await
     }
 

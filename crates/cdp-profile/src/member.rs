@@ -251,10 +251,11 @@ impl Member {
         self.recent.truncate(RECENT_EVENTS);
     }
 
-    /// Forgets what can't matter any more: offsets that were checkpointed, and messages beyond their window.
-    pub fn forget(&mut self, in_flight: &impl InFlight, now: Timestamp) {
+    /// Forgets what can't matter any more: offsets that were checkpointed, and messages whose window had passed when
+    /// `arrived_at` came, the newest that was applied.
+    pub fn forget(&mut self, in_flight: &impl InFlight, arrived_at: Timestamp) {
         self.applied.retain(|(partition, offset)| in_flight.may_return(partition, *offset));
-        self.seen.forget(in_flight, now);
+        self.seen.forget(in_flight, arrived_at);
     }
 }
 

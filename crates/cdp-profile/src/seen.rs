@@ -6,7 +6,7 @@ use cdp_event::{Offset, PartitionId, Timestamp};
 
 use crate::InFlight;
 
-/// How long a message id is remembered, and how many at most once their batches are checkpointed.
+/// How long a message id is remembered, by the time of arrival, and how many at most once their batches are checkpointed.
 const WINDOW_MS: i64 = 24 * 3_600_000;
 const MAX_MESSAGES: usize = 512;
 /// A busy device may send thousands of messages in one batch: beyond this many they are looked up, not searched.
@@ -77,9 +77,9 @@ impl Seen {
     }
 
     /// Takes the places from messages whose batches are done, and forgets those that are out of the window.
-    pub fn forget(&mut self, in_flight: &impl InFlight, now: Timestamp) {
+    pub fn forget(&mut self, in_flight: &impl InFlight, arrived_at: Timestamp) {
         self.places.retain(|place| in_flight.may_return(&place.partition, place.offset));
-        let opened_ms = now.plus_ms(-WINDOW_MS).as_ms();
+        let opened_ms = arrived_at.plus_ms(-WINDOW_MS).as_ms();
         let mut surplus = self.hashes.len().saturating_sub(MAX_MESSAGES);
         if surplus == 0 && self.arrivals_ms.iter().all(|arrival| *arrival >= opened_ms) {
             return;

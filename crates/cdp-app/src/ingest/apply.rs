@@ -1,7 +1,7 @@
 //! Apply: each event to its one profile, in order. One conditional write for each profile that the batch touches.
 
 use bytes::Bytes;
-use cdp_event::{Offset, PartitionId, Timestamp};
+use cdp_event::{Offset, PartitionId};
 use cdp_identity::{BadItem, ProfileId};
 use cdp_ports::{Condition, FaultKind, Item, State, Transaction, Version, Write};
 use cdp_profile::{Member, Outline};
@@ -21,7 +21,6 @@ pub(super) struct Apply<'a, S> {
     pub state: &'a S,
     pub partition: &'a PartitionId,
     pub in_flight: &'a mut Checkpoints,
-    pub now: Timestamp,
 }
 
 /// A profile and its events, by their places in the batch.
@@ -95,6 +94,8 @@ impl<S: State> Apply<'_, S> {
         landing: &mut [LandingEvent<'_, '_>],
     ) -> Next {
         let reached = member.reached(self.partition);
+        // By the stream's time, not the clock's: what waited a week is known from its retry all the same.
+        let newest = events.iter().map(|at| landing[*at].arrived_at).max().unwrap_or_default();
         for &at in events {
             let landing = &mut landing[at];
             landing.verdict = Some(member.apply(self.partition, landing.event, landing.arrived_at));
@@ -102,7 +103,7 @@ impl<S: State> Apply<'_, S> {
         let is_changed = member.reached(self.partition) != reached;
         let outline = Outline::from(&member);
         let body = is_changed.then(|| {
-            member.forget(&*self.in_flight, self.now);
+            member.forget(&*self.in_flight, newest);
             member.encode()
         });
         Next { outline, reached, body, read_at }

@@ -130,7 +130,11 @@ impl<S: State> Resolver<'_, S> {
             }
         }
         let alias = match &event.alias {
-            Some(identifier) => self.candidate(identifier, cache, &mut ahead.unclaimed).await?,
+            Some(identifier) => {
+                let alias = self.candidate(identifier, cache, &mut ahead.unclaimed).await?;
+                blocked.extend(alias.is_none().then(|| identifier.clone().into_owned()));
+                alias
+            }
             None => None,
         };
         let returned = self.may_have_come_before(event.offset);
@@ -142,7 +146,7 @@ impl<S: State> Resolver<'_, S> {
         }
         if candidates.is_empty() {
             let names = blocked.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let detail = format!("all identifiers are placeholders: {names}");
+            let detail = format!("all identifiers are placeholders: {names}, by rules {}", self.rules.version());
             return Ok(Some(Err(Rejection::of("userId", Reason::BlockedIdentifiers, detail))));
         }
 
