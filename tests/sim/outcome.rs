@@ -13,6 +13,7 @@ use cdp_profile::{Member, Person};
 use futures::executor::block_on;
 
 use crate::ports::World;
+use crate::schedule::Shape;
 
 #[derive(Debug, Default)]
 pub struct Outcome {
@@ -49,9 +50,10 @@ fn profile(row: &Row, column: &str) -> ProfileId {
 }
 
 impl Outcome {
-    /// `exact`: positions and profile ids are compared too. Between partitions the order of arrival is free, and with it
-    /// which of two equal messages is the duplicate, and which profile was first.
-    pub fn of(world: &World, exact: bool, steps: u64) -> Self {
+    /// Between partitions the order of arrival is free, and with it which of two equal messages is the duplicate, and which
+    /// profile was first: positions and profile ids are compared where there is one partition.
+    pub fn of(world: &World, shape: Shape, steps: u64) -> Self {
+        let exact = shape == Shape::Exact;
         let mut outcome = Self { steps, ..Self::default() };
         let events = rows(&world.lake, TableName::Events);
         let quarantine = rows(&world.lake, TableName::Quarantine);
@@ -74,6 +76,12 @@ impl Outcome {
         }
         for row in &quarantine {
             outcome.facts.insert(format!("quarantined {}", position(row)), format!("{row:?}"));
+        }
+        if shape == Shape::Bound {
+            outcome.facts.clear();
+        }
+        if shape != Shape::Unbound {
+            outcome.check_limits(&people);
         }
         outcome
     }
@@ -219,6 +227,18 @@ impl Outcome {
             };
             if !is_new {
                 self.contradictions.push(format!("{} is told twice", told()));
+            }
+        }
+    }
+
+    /// Those of the default rules.
+    fn check_limits(&mut self, people: &BTreeMap<ProfileId, (IdentitySet, Person)>) {
+        for (set, _) in people.values() {
+            let mut values: BTreeMap<&Namespace, usize> = BTreeMap::new();
+            set.held.iter().for_each(|held| *values.entry(&held.identifier.namespace).or_default() += 1);
+            let limit = |namespace: &Namespace| if *namespace == Namespace::USER_ID { 1 + set.aliases } else { 5 };
+            if let Some((namespace, count)) = values.iter().find(|(namespace, count)| **count > limit(namespace)) {
+                self.contradictions.push(format!("{} has {count} values of {namespace}", name(set)));
             }
         }
     }

@@ -1,17 +1,18 @@
 //! The ports, simulated: each call lets others go first, may fail without effect, or take effect and fail all the same.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use adapter_memory::{MemoryLake, MemoryState};
-use cdp_event::Timestamp;
+use cdp_event::{PartitionId, Record, Sequence, Timestamp};
 use cdp_ports::{
-    Batches, Chance, Clock, Compaction, DataFile, FaultKind, Item, Key, Lake, Landing, PortError, PortResult, State,
-    TableName, Transaction,
+    Batches, Chance, Clock, Compaction, DataFile, FaultKind, Item, Key, Lake, Landing, NewRecord, PortError,
+    PortResult, State, Stream, TableName, Transaction,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::events::Day;
 use crate::executor::step;
 use crate::sabotage;
 use crate::schedule::Sabotage;
@@ -28,10 +29,28 @@ impl Faults {
     pub const NONE: Self = Self { refused: 0.0, answer_lost: 0.0, clock_jumps: 0.0 };
 }
 
-/// State and Lake that survive every crash, and the chances of a fault.
+/// Counts the files that are written, so that one can be said to be older than another whatever the clock does.
+#[derive(Default)]
+pub struct Files(AtomicI64);
+
+impl Clock for Files {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ms(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Files {
+    pub fn written(&self) -> Timestamp {
+        Timestamp::from_ms(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Stream, State and Lake that survive every crash, and the chances of a fault.
 pub struct World {
+    pub day: Day,
     pub state: MemoryState,
     pub lake: MemoryLake,
+    pub files: Arc<Files>,
     now: AtomicI64,
     names: AtomicU64,
     faults: Faults,
@@ -41,10 +60,13 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, faults: Faults, sabotage: Option<Sabotage>) -> Self {
+    pub fn new(seed: u64, day: Day, faults: Faults, sabotage: Option<Sabotage>) -> Self {
+        let files = Arc::new(Files::default());
         Self {
+            day,
             state: MemoryState::default(),
-            lake: MemoryLake::default(),
+            lake: MemoryLake::with_clock(files.clone()),
+            files,
             now: AtomicI64::new(1_760_000_000_000),
             names: AtomicU64::new(0),
             faults,
@@ -92,6 +114,34 @@ pub struct Session<'w> {
 impl<'w> Session<'w> {
     pub fn new(world: &'w World) -> Self {
         Self { world, unwritten: Mutex::default() }
+    }
+}
+
+/// A day that has passed: everything was appended, and is read.
+impl Stream for &Session<'_> {
+    async fn partitions(&self) -> PortResult<Vec<PartitionId>> {
+        Ok(self.world.day.partitions.iter().map(|(partition, _)| partition.clone()).collect())
+    }
+
+    async fn append(&self, _: Vec<NewRecord>, _: Timestamp) -> PortResult<Vec<(PartitionId, Sequence)>> {
+        Err(PortError::new(FaultKind::Refused, "append to a day that has passed"))
+    }
+
+    async fn read(
+        &self,
+        partition: &PartitionId,
+        after: Option<Sequence>,
+        max_records: usize,
+        _: usize,
+    ) -> PortResult<Vec<Record>> {
+        self.world
+            .call("read", async || {
+                let of_it = self.world.day.partitions.iter().filter(|(name, _)| name == partition);
+                let records = of_it.flat_map(|(_, records)| records);
+                let later = records.filter(|record| after.is_none_or(|after| record.sequence > after));
+                Ok(later.take(max_records).cloned().collect())
+            })
+            .await
     }
 }
 
@@ -156,6 +206,7 @@ impl Lake for &Session<'_> {
     }
 
     async fn sweep(&self, table: TableName, named: &[String], before: Timestamp) -> PortResult<u64> {
+        let named = if self.world.sabotage == Some(Sabotage::SweepWhatWaits) { &[] } else { named };
         self.world.call("sweep", async || self.world.lake.sweep(table, named, before).await).await
     }
 }

@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 
-use cdp_app::{CommitError, Committer, Ingest, IngestError, PartitionIngest};
-use cdp_event::{Namespace, PartitionId, Parts, Record, decode};
+use cdp_app::{CommitError, Committer, Ingest, IngestError, PartitionIngest, Upkeep};
+use cdp_event::{Namespace, PartitionId, Parts, Record, Timestamp, decode};
 use cdp_identity::{Limit, NamespaceRule, Rules};
-use cdp_ports::{FaultKind, TableName};
+use cdp_ports::{FaultKind, Stream, TableName};
 
 use crate::events::{A_FILE, Day, day};
 use crate::executor::{Dice, Role, run, step};
@@ -20,31 +20,44 @@ pub enum Sabotage {
     CheckpointBeforeLanding,
     MoveClaim,
     RepeatClaim,
+    SweepWhatWaits,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::SkipWatermark,
         Self::CommitWithoutTxn,
         Self::CheckpointBeforeLanding,
         Self::MoveClaim,
         Self::RepeatClaim,
+        Self::SweepWhatWaits,
     ];
 }
 
-/// Every other seed has several partitions and rules that bind nobody, so that people do not depend on who came first;
-/// the others have one partition, all rules, and must agree to the letter.
-struct Shape {
-    exact: bool,
-    day: Day,
-    rules: Rules,
+/// What a schedule is about, and how much of its outcome the order of arrival leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One partition, all rules: agrees with a clean pass to the letter.
+    Exact,
+    /// Several partitions, and rules that bind nobody: the same people and folds, whoever came first.
+    Unbound,
+    /// Several partitions, all rules: who came first decides, and nothing may contradict itself.
+    Bound,
 }
 
-fn shape(seed: u64) -> Shape {
-    let exact = seed.is_multiple_of(2);
-    let partitions = if exact { 1 } else { 2 + (seed as usize / 2) % 2 };
-    let rules = if exact { Rules::default() } else { unbounded() };
-    Shape { exact, day: day(seed, partitions, exact), rules }
+impl Shape {
+    fn of(seed: u64) -> Self {
+        [Self::Exact, Self::Unbound, Self::Bound][(seed % 3) as usize]
+    }
+
+    fn day(self, seed: u64) -> Day {
+        let several = 2 + (seed as usize / 3) % 2;
+        day(seed, if self == Self::Exact { 1 } else { several }, self != Self::Unbound)
+    }
+
+    fn rules(self) -> Rules {
+        if self == Self::Unbound { unbounded() } else { Rules::default() }
+    }
 }
 
 fn unbounded() -> Rules {
@@ -56,11 +69,11 @@ fn unbounded() -> Rules {
 
 /// One pass, without faults, in one batch a partition.
 pub fn run_clean(seed: u64) -> Outcome {
-    let Shape { exact, day, rules } = shape(seed);
-    let world = World::new(seed, Faults::NONE, None);
+    let shape = Shape::of(seed);
+    let world = World::new(seed, shape.day(seed), Faults::NONE, None);
     let session = Session::new(&world);
-    for (partition, records) in &day.partitions {
-        let ingest = Ingest { state: &session, lake: &session, clock: &session, rules: rules.clone() };
+    for (partition, records) in &world.day.partitions {
+        let ingest = Ingest { state: &session, lake: &session, clock: &session, rules: shape.rules() };
         block_now(async {
             let mut worker = ingest.open(partition.clone()).await?;
             worker.take_records(records, "stream").await
@@ -70,34 +83,40 @@ pub fn run_clean(seed: u64) -> Outcome {
     for table in TableName::ALL {
         block_now(Committer { state: &&session, lake: &&session, table }.drain()).expect("no faults");
     }
-    Outcome::of(&world, exact, 0)
+    Outcome::of(&world, shape, 0)
 }
 
 pub fn run_faulty(seed: u64, sabotage: Option<Sabotage>) -> Result<Outcome, String> {
-    let Shape { exact, day, rules } = shape(seed);
+    let shape = Shape::of(seed);
     let dice = Dice::new(seed);
     let level = [0.0, 0.01, 0.05][dice.below(3)];
     let faults = Faults { refused: level, answer_lost: level, clock_jumps: 0.02 };
-    let world = World::new(seed, faults, sabotage);
+    let world = World::new(seed, shape.day(seed), faults, sabotage);
+    let rules = shape.rules();
     let crashes = [0.002, 0.01, 0.03][dice.below(3)];
 
-    let finished: Vec<Cell<bool>> = day.partitions.iter().map(|_| Cell::new(false)).collect();
-    let mut roles: Vec<Role<'_>> = Vec::new();
-    for (at, (partition, records)) in day.partitions.iter().enumerate() {
-        // A zombie: a second worker of the same partition that does not know of the first, until it is fenced off.
+    // A zombie: a second worker of the same partition that does not know of the first, until it is fenced off.
+    let posts = world.day.partitions.iter().flat_map(|(partition, _)| {
         let zombies = usize::from(dice.chance(0.3));
-        for is_zombie in std::iter::once(false).chain(std::iter::repeat_n(true, zombies)) {
-            let worker =
-                Worker { world: &world, rules: &rules, partition, records, finished: &finished[at], is_zombie };
-            let dice = dice.clone();
-            roles.push(Role { start: Box::new(move || Box::pin(worker.work(dice.clone()))) });
-        }
+        std::iter::once(false)
+            .chain(std::iter::repeat_n(true, zombies))
+            .map(|is_zombie| Post::new(partition, is_zombie))
+    });
+    let posts: Vec<Post<'_>> = posts.collect();
+    let mut roles: Vec<Role<'_>> = Vec::new();
+    for post in &posts {
+        let worker = Worker { world: &world, rules: &rules, post };
+        let dice = dice.clone();
+        roles.push(Role { start: Box::new(move || Box::pin(worker.work(dice.clone()))) });
     }
+    let (all, posts) = (&world, &posts);
     for table in TableName::ALL {
         let committers = if dice.chance(0.3) { 2 } else { 1 };
         for _ in 0..committers {
-            let (world, finished) = (&world, &finished);
-            roles.push(Role { start: Box::new(move || Box::pin(commit(world, table, finished))) });
+            roles.push(Role { start: Box::new(move || Box::pin(commit(all, table, posts))) });
+        }
+        if dice.chance(0.3) {
+            roles.push(Role { start: Box::new(move || Box::pin(keep_up(all, table, posts))) });
         }
     }
     let steps = run(&roles, &dice, crashes, 400_000).ok_or("the schedule does not end")?;
@@ -105,17 +124,29 @@ pub fn run_faulty(seed: u64, sabotage: Option<Sabotage>) -> Result<Outcome, Stri
     if let Some(error) = world.gave_up() {
         return Err(error);
     }
-    Ok(Outcome::of(&world, exact, steps))
+    Ok(Outcome::of(&world, shape, steps))
+}
+
+/// Who works on what, and what others see of it.
+struct Post<'d> {
+    partition: &'d PartitionId,
+    is_zombie: bool,
+    is_finished: Cell<bool>,
+    /// No file of the batch on its way is older.
+    batch_began: Cell<Timestamp>,
+}
+
+impl<'d> Post<'d> {
+    fn new(partition: &'d PartitionId, is_zombie: bool) -> Self {
+        Self { partition, is_zombie, is_finished: Cell::default(), batch_began: Cell::default() }
+    }
 }
 
 #[derive(Clone, Copy)]
 struct Worker<'w> {
     world: &'w World,
     rules: &'w Rules,
-    partition: &'w PartitionId,
-    records: &'w [Record],
-    finished: &'w Cell<bool>,
-    is_zombie: bool,
+    post: &'w Post<'w>,
 }
 
 impl Worker<'_> {
@@ -123,9 +154,9 @@ impl Worker<'_> {
     async fn work(self, dice: Dice) {
         let session = Session::new(self.world);
         let ingest = Ingest { state: &session, lake: &session, clock: &session, rules: self.rules.clone() };
-        while let Err(error) = work_off(&ingest, self.partition, self.records, &dice).await {
-            if self.is_zombie && matches!(error, IngestError::Fenced(_)) {
-                return;
+        while let Err(error) = self.work_off(&ingest, &&session, &dice).await {
+            if self.post.is_zombie && matches!(error, IngestError::Fenced(_)) {
+                break;
             }
             if !is_expected(&error) {
                 self.world.give_up(error.to_string());
@@ -133,29 +164,35 @@ impl Worker<'_> {
             }
             step().await;
         }
-        self.finished.set(true);
+        self.post.is_finished.set(true);
     }
-}
 
-async fn work_off(
-    ingest: &Ingest<&Session<'_>, &Session<'_>, &Session<'_>>,
-    partition: &PartitionId,
-    records: &[Record],
-    dice: &Dice,
-) -> Result<(), IngestError> {
-    let mut worker = ingest.open(partition.clone()).await?;
-    loop {
-        let done = worker.checkpoint().done;
-        let from = records.iter().position(|record| done.is_none_or(|done| record.sequence > done));
-        let Some(from) = from else { return Ok(()) };
-        let through = (from + 1 + dice.below(8)).min(records.len());
-        if partition.as_str() == A_FILE {
-            take_rows(&mut worker, &records[from..through], through == records.len()).await?;
-            continue;
+    async fn work_off(
+        &self,
+        ingest: &Ingest<&Session<'_>, &Session<'_>, &Session<'_>>,
+        stream: &&Session<'_>,
+        dice: &Dice,
+    ) -> Result<(), IngestError> {
+        self.post.batch_began.set(self.world.files.written());
+        let mut worker = ingest.open(self.post.partition.clone()).await?;
+        loop {
+            let done = worker.checkpoint().done;
+            let most = 1 + dice.below(8);
+            let new = stream.read(self.post.partition, done, most, usize::MAX).await?;
+            let Some(last) = new.last() else { return Ok(()) };
+            self.post.batch_began.set(self.world.files.written());
+            if self.post.partition.as_str() == A_FILE {
+                let is_last = stream.read(self.post.partition, Some(last.sequence), 1, usize::MAX).await?.is_empty();
+                take_rows(&mut worker, &new, is_last).await?;
+            } else if dice.chance(0.1) {
+                // A batch may begin before the checkpoint: such a redelivery is passed over.
+                let again = stream.read(self.post.partition, None, usize::MAX, usize::MAX).await?;
+                let before = again.iter().take_while(|record| record.sequence < new[0].sequence).count();
+                worker.take_records(&again[before.saturating_sub(2)..before + new.len()], "stream").await?;
+            } else {
+                worker.take_records(&new, "stream").await?;
+            }
         }
-        // A batch may begin before the checkpoint: such a redelivery is passed over.
-        let from = from.saturating_sub(if dice.chance(0.1) { 2 } else { 0 });
-        worker.take_records(&records[from..through], "stream").await?;
     }
 }
 
@@ -179,11 +216,11 @@ fn is_expected(error: &IngestError) -> bool {
     }
 }
 
-async fn commit(world: &World, table: TableName, finished: &[Cell<bool>]) {
+async fn commit(world: &World, table: TableName, posts: &[Post<'_>]) {
     let session = Session::new(world);
     let committer = Committer { state: &&session, lake: &&session, table };
     loop {
-        let all_landed = finished.iter().all(Cell::get);
+        let all_landed = posts.iter().all(|post| post.is_finished.get());
         match committer.commit().await {
             Ok(None) if all_landed => return,
             Ok(_) => {}
@@ -192,6 +229,23 @@ async fn commit(world: &World, table: TableName, finished: &[Cell<bool>]) {
                 world.give_up(error.to_string());
                 return;
             }
+        }
+        step().await;
+    }
+}
+
+/// Compacts and sweeps all the while, and spares only what a batch on its way may still name.
+async fn keep_up(world: &World, table: TableName, posts: &[Post<'_>]) {
+    let session = Session::new(world);
+    let upkeep = Upkeep { state: &&session, lake: &&session, table };
+    let oldest_batch = || posts.iter().filter(|post| !post.is_finished.get()).map(|post| post.batch_began.get()).min();
+    while let Some(oldest) = oldest_batch() {
+        let compacted = upkeep.compact(|| true).await.map(drop).map_err(CommitError::Port);
+        let swept = if compacted.is_ok() { upkeep.sweep(oldest).await.map(drop) } else { compacted };
+        match swept {
+            Ok(()) => {}
+            Err(CommitError::Port(error)) if error.kind == FaultKind::Busy => {}
+            Err(error) => world.give_up(error.to_string()),
         }
         step().await;
     }

@@ -27,7 +27,8 @@ const BATCH: usize = 20_000;
 /// Measures stitching against the truth of a labelled stream.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cdp bench identity --events hard/events.jsonl --truth hard/truth.csv\n\n\
-    events/clickstream/generate.py makes such a stream. Exits with 1 when F1 is below --at-least.")]
+    events/clickstream/generate.py makes such a stream. Exits with 1 when F1 is below --at-least, or a profile \
+    has more people than --at-most-people.")]
 pub struct Identity {
     /// One event a line, in the order of arrival.
     #[arg(long, value_name = "FILE")]
@@ -38,6 +39,9 @@ pub struct Identity {
     /// Exit with 1 when F1 is lower.
     #[arg(long, default_value_t = 0.0)]
     at_least: f64,
+    /// Exit with 1 when one profile has events of more people.
+    #[arg(long, value_name = "PEOPLE")]
+    at_most_people: Option<usize>,
     #[command(flatten)]
     output: Output,
 }
@@ -54,6 +58,9 @@ impl Identity {
         report.publish(&self.output)?;
         if score.f1() < self.at_least {
             return Err(Fault::no(format!("F1 is {:.4}, below {}", score.f1(), self.at_least)));
+        }
+        if let Some(most) = self.at_most_people.filter(|most| score.most_people > *most) {
+            return Err(Fault::no(format!("a profile has {} people, more than {most}", score.most_people)));
         }
         Ok(())
     }
