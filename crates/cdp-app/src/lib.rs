@@ -29,6 +29,6 @@ pub use replay::{Choice, NotAJob, Progress, Remap, Remapped, Replay, ReplayError
 pub use retire::retire;
 pub use upkeep::Upkeep;
 pub use verify::{
-    Check, ClaimCount, ProfileCount, RecordCount, RepeatedPosition, TableFacts, Verification, Verify, VerifyError,
-    sql as verify_sql,
+    CanonicalRow, Check, ClaimCount, NewestRow, ProfileCount, RecordCount, RepeatedPosition, TableFacts, Verification,
+    Verify, VerifyError, sql as verify_sql,
 };

@@ -3,7 +3,7 @@
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Int32Type, Int64Type};
 use arrow::record_batch::RecordBatch;
-use cdp_app::{ClaimCount, ProfileCount, RepeatedPosition, TableFacts, verify_sql as sql};
+use cdp_app::{CanonicalRow, ClaimCount, NewestRow, ProfileCount, RepeatedPosition, TableFacts, verify_sql as sql};
 use cdp_event::PartitionId;
 use cdp_ports::{FaultKind, PortError, PortResult, TableName};
 use futures::stream::BoxStream;
@@ -37,9 +37,17 @@ fn texts(batch: &RecordBatch, column: usize) -> Option<Vec<String>> {
     Some((0..column.len()).map(|at| column.value(at).to_owned()).collect())
 }
 
+fn optional_texts(batch: &RecordBatch, column: usize) -> Option<Vec<Option<String>>> {
+    let column = batch.columns().get(column)?.as_string_opt::<i32>()?;
+    Some(column.iter().map(|text| text.map(str::to_owned)).collect())
+}
+
+fn numbers(batch: &RecordBatch, column: usize) -> Option<Vec<i64>> {
+    Some(batch.columns().get(column)?.as_primitive_opt::<Int64Type>()?.values().to_vec())
+}
+
 fn counts(batch: &RecordBatch, column: usize) -> Option<Vec<u64>> {
-    let column = batch.columns().get(column)?.as_primitive_opt::<Int64Type>()?;
-    Some(column.values().iter().map(|count| u64::try_from(*count).unwrap_or_default()).collect())
+    Some(numbers(batch, column)?.into_iter().map(|count| u64::try_from(count).unwrap_or_default()).collect())
 }
 
 fn collected<T>(batches: &[RecordBatch], read: fn(&RecordBatch) -> Option<Vec<T>>) -> PortResult<Vec<T>> {
@@ -75,6 +83,31 @@ impl TableFacts for Query {
         })
     }
 
+    fn claimants(&self) -> BoxStream<'_, PortResult<Vec<String>>> {
+        self.pages(sql::CLAIMANTS, |batch| texts(batch, 0))
+    }
+
+    fn canonical(&self) -> BoxStream<'_, PortResult<Vec<CanonicalRow>>> {
+        self.pages(sql::CANONICAL, |batch| {
+            let rows = texts(batch, 0)?.into_iter().zip(texts(batch, 1)?);
+            Some(rows.map(|(profile_id, canonical_id)| CanonicalRow { profile_id, canonical_id }).collect())
+        })
+    }
+
+    fn newest_profiles(&self) -> BoxStream<'_, PortResult<Vec<NewestRow>>> {
+        self.pages(sql::NEWEST_PROFILES, |batch| {
+            let revisions = texts(batch, 0)?.into_iter().zip(numbers(batch, 1)?);
+            let rows = revisions.zip(optional_texts(batch, 2)?).zip(counts(batch, 3)?);
+            let row = |(((profile_id, revision), merged_into), events)| NewestRow {
+                profile_id,
+                revision,
+                merged_into,
+                events,
+            };
+            Some(rows.map(row).collect())
+        })
+    }
+
     fn claims(&self) -> BoxStream<'_, PortResult<Vec<ClaimCount>>> {
         self.pages(sql::CLAIMS, |batch| {
             let names = texts(batch, 0)?.into_iter().zip(texts(batch, 1)?);
@@ -82,5 +115,9 @@ impl TableFacts for Query {
             let claim = |(((namespace, value), profile_id), rows)| ClaimCount { namespace, value, profile_id, rows };
             Some(claims.map(claim).collect())
         })
+    }
+
+    async fn edges(&self) -> PortResult<u64> {
+        Ok(collected(&self.all_rows(sql::EDGES).await?, |batch| counts(batch, 0))?.into_iter().sum())
     }
 }

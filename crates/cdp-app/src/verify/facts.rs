@@ -26,8 +26,22 @@ pub trait TableFacts: Sync {
     /// Every profile of `events` once, by profile id, in pages of any size that fits memory.
     fn events_by_profile(&self) -> BoxStream<'_, PortResult<Vec<ProfileCount>>>;
 
+    /// Every profile that a claim of `identity` names once, by profile id, in pages of any size that fits memory. With
+    /// [`TableFacts::canonical`] it is the view `canonical`: there, its two sides are joined.
+    fn claimants(&self) -> BoxStream<'_, PortResult<Vec<String>>>;
+
+    /// The newest `canonical` row of each profile that has one in `identity`, by profile id, in pages as before.
+    fn canonical(&self) -> BoxStream<'_, PortResult<Vec<CanonicalRow>>>;
+
+    /// The newest row of each profile of `profiles`, merged or not, by profile id, in pages as before. The view `people` is those
+    /// of them that were not merged.
+    fn newest_profiles(&self) -> BoxStream<'_, PortResult<Vec<NewestRow>>>;
+
     /// Every claim of `identity` once, by identifier, in pages of any size that fits memory.
     fn claims(&self) -> BoxStream<'_, PortResult<Vec<ClaimCount>>>;
+
+    /// How many rows of `identity` tell of an edge.
+    fn edges(&self) -> impl Future<Output = PortResult<u64>> + Send;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +57,29 @@ pub struct RepeatedPosition {
 pub struct ProfileCount {
     pub profile_id: String,
     pub rows: u64,
+}
+
+/// Who a profile is now, as `identity` tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanonicalRow {
+    pub profile_id: String,
+    pub canonical_id: String,
+}
+
+/// The newest row of a profile in `profiles`, as far as it is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewestRow {
+    pub profile_id: String,
+    pub revision: i64,
+    pub merged_into: Option<String>,
+    pub events: u64,
+}
+
+impl NewestRow {
+    /// The revision of the identity set that it was made of: the upper half of its own, the lower counts writes of members.
+    pub(super) fn set_revision(&self) -> u64 {
+        u64::try_from(self.revision >> 32).unwrap_or_default()
+    }
 }
 
 /// How many rows of `identity` say that a profile claimed an identifier.
@@ -74,6 +111,32 @@ LIMIT 100";
 
     pub const EVENTS_BY_PROFILE: &str =
         "SELECT profile_id, count(*) AS rows_found FROM events GROUP BY profile_id ORDER BY profile_id";
+
+    pub const CLAIMANTS: &str = "\
+SELECT profile_id FROM identity WHERE decision = 'claim' GROUP BY profile_id ORDER BY profile_id";
+
+    pub const CANONICAL: &str = "\
+SELECT profile_id, canonical_id
+FROM (
+  SELECT profile_id, canonical_id, row_number() OVER (PARTITION BY profile_id ORDER BY revision DESC) AS newest
+  FROM identity
+  WHERE decision = 'canonical'
+) AS r
+WHERE newest = 1
+ORDER BY profile_id";
+
+    /// Narrow, because every row that there ever was of a person is sorted.
+    pub const NEWEST_PROFILES: &str = "\
+SELECT profile_id, revision, merged_into, events
+FROM (
+  SELECT profile_id, revision, merged_into, events,
+    row_number() OVER (PARTITION BY profile_id ORDER BY revision DESC) AS newest
+  FROM profiles
+) AS r
+WHERE newest = 1
+ORDER BY profile_id";
+
+    pub const EDGES: &str = "SELECT count(*) AS rows_found FROM identity WHERE decision = 'edge'";
 
     pub const CLAIMS: &str = "\
 SELECT namespace, value, profile_id, count(*) AS rows_found

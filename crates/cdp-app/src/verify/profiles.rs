@@ -1,160 +1,96 @@
-//! Profiles and claims of the tables, held against State page by page.
+//! The profiles that the tables name, held against State page by page.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use cdp_event::Identifier;
-use cdp_identity::{Claim, ProfileId, SetItem};
-use cdp_ports::{Item, Key, State};
-use cdp_profile::{InFlight, Member};
+use cdp_identity::{Claim, Edge, IdentitySet, ProfileId};
+use cdp_ports::{Key, State, TableName};
+use cdp_profile::InFlight;
 
-use super::report::Sum;
-use super::{ClaimCount, ProfileCount, VerifyError};
+use super::late::Late;
+use super::members::{Members, Standings};
+use super::people::{compare_canonical, compare_newest};
+use super::sets::{Roots, Sets};
+use super::walk::Told;
+use super::{PAGE, VerifyError, Waiting, rows_of};
 use crate::checkpoint::Checkpoints;
-use crate::keys::{claim_key, member_key, set_key};
+use crate::keys::claim_key;
 
-pub(super) struct People {
-    pub counts: Sum,
-    pub merged: Sum,
-    /// Events of landed files whose commit is not known of, and which no profile has been granted yet.
-    waiting: u64,
-    pub in_flight: u64,
-    pub duplicates: u64,
-    /// Identifiers that the roots keep.
-    pub held: u64,
+pub(super) struct Profiles<'v> {
+    /// As it stood when the proof began.
+    before: &'v Checkpoints,
+    pub members: Members,
+    pub roots: Roots,
+    pub canonical: Late,
+    pub people: Late,
 }
 
-impl People {
-    pub fn new(waiting: u64) -> Self {
+impl<'v> Profiles<'v> {
+    pub fn new(before: &'v Checkpoints, waiting: &Waiting) -> Self {
         Self {
-            counts: Sum::new("profiles_equal_events"),
-            merged: Sum::new("merged_profiles_in_root"),
-            waiting,
-            in_flight: 0,
-            duplicates: 0,
-            held: 0,
+            before,
+            members: Members::new(rows_of(waiting, TableName::Events)),
+            roots: Roots::new(),
+            canonical: Late::new("canonical_equal_state", rows_of(waiting, TableName::Identity)),
+            people: Late::new("people_equal_state", rows_of(waiting, TableName::Profiles)),
         }
     }
 
-    /// `page` was read from a table that has all that `before` counts, or lets it wait in the outbox.
-    pub async fn compare(
-        &mut self,
-        state: &impl State,
-        page: &[ProfileCount],
-        before: &Checkpoints,
-    ) -> Result<(), VerifyError> {
+    /// `page` was read from tables that have all that `before` counts, or let it wait in the outbox.
+    pub async fn compare(&mut self, state: &impl State, page: &[Told]) -> Result<(), VerifyError> {
         let mut known = Vec::with_capacity(page.len());
-        for row in page {
-            match row.profile_id.parse::<ProfileId>() {
-                Ok(profile) => known.push((profile, row.rows)),
-                Err(error) => self.counts.wrong(|| error.to_string()),
+        for told in page {
+            match told.profile_id.parse::<ProfileId>() {
+                Ok(profile) => known.push((profile, told)),
+                Err(error) => self.members.counts.wrong(|| error.to_string()),
             }
         }
-        let members: Vec<Key> = known.iter().map(|(profile, _)| member_key(*profile)).collect();
-        for ((profile, rows), item) in known.iter().zip(state.get(&members).await?) {
-            self.compare_counts(*profile, *rows, item, before)?;
-        }
         let profiles: Vec<ProfileId> = known.iter().map(|(profile, _)| *profile).collect();
-        self.compare_sets(state, profiles).await
+        let mut standings = Standings::read(state, profiles.iter().copied(), self.before).await?;
+        for (profile, told) in &known {
+            self.members.compare(*profile, told.rows, &standings);
+        }
+        let sets = self.roots.read(state, &profiles).await?;
+        let persons = sets.own().flat_map(IdentitySet::members).copied();
+        standings.extend(state, persons, self.before).await?;
+        for (profile, told) in known {
+            let Some(set) = sets.of(profile) else { continue };
+            compare_canonical(profile, told, set, &mut self.canonical);
+            compare_newest(profile, told.newest.as_ref(), set, &standings, &mut self.people);
+        }
+        self.settle(state, &sets).await
     }
 
-    fn compare_counts(
-        &mut self,
-        profile: ProfileId,
-        rows: u64,
-        item: Option<Item>,
-        before: &Checkpoints,
-    ) -> Result<(), VerifyError> {
-        let Some(item) = item else {
-            self.counts.expect(rows, rows, 0, || format!("{profile}: {rows} rows, and no profile"));
-            return Ok(());
-        };
-        let member = Member::decode(item.body)?;
-        self.duplicates += member.duplicates;
-        let is_in_flight = member.applied().iter().any(|(partition, offset)| before.may_return(partition, *offset));
-        if is_in_flight && member.events >= rows {
-            self.in_flight += 1;
-            return Ok(());
-        }
-        let granted = member.events.saturating_sub(rows).min(self.waiting);
-        self.waiting -= granted;
-        let expected = rows + granted;
-        self.counts.expect(expected, expected, member.events, || {
-            format!("{profile}: {} events in the profile, {rows} rows", member.events)
-        });
+    async fn settle(&mut self, state: &impl State, sets: &Sets) -> Result<(), VerifyError> {
+        let late: BTreeSet<ProfileId> = self.canonical.roots().chain(self.people.roots()).collect();
+        let late: Vec<&IdentitySet> = late.into_iter().filter_map(|root| sets.rooted_at(root)).collect();
+        let moving = if late.is_empty() { BTreeSet::new() } else { self.moving(state, &late).await? };
+        self.canonical.settle(&moving);
+        self.people.settle(&moving);
         Ok(())
     }
 
-    /// Each profile is the root of its set, or a member of the set of the root that it was merged into.
-    async fn compare_sets(&mut self, state: &impl State, profiles: Vec<ProfileId>) -> Result<(), VerifyError> {
-        let keys: Vec<Key> = profiles.iter().map(|profile| set_key(*profile)).collect();
-        let mut merged: BTreeMap<ProfileId, Vec<ProfileId>> = BTreeMap::new();
-        for (profile, item) in profiles.into_iter().zip(state.get(&keys).await?) {
-            match item.map(|item| SetItem::decode(item.body)).transpose()? {
-                Some(SetItem::MergedInto(root)) => merged.entry(root).or_default().push(profile),
-                Some(SetItem::Root(set)) if set.root() == profile => self.held += set.held.len() as u64,
-                Some(SetItem::Root(_)) => self.merged.wrong(|| format!("{profile}: keeps a set whose root it is not")),
-                None => self.merged.wrong(|| format!("{profile}: has no set")),
+    /// Those sets that a batch has changed which was not checkpointed. Each change leaves an edge or a claim.
+    async fn moving(&self, state: &impl State, sets: &[&IdentitySet]) -> Result<BTreeSet<ProfileId>, VerifyError> {
+        let is_new = |edge: &Edge| self.before.may_return(&edge.partition, edge.offset);
+        let mut moving = BTreeSet::new();
+        let mut claims: Vec<(ProfileId, Key)> = Vec::new();
+        for set in sets {
+            if set.edges.iter().any(is_new) {
+                moving.insert(set.root());
+            } else {
+                claims.extend(set.held.iter().map(|held| (set.root(), claim_key(&held.identifier))));
             }
         }
-        while !merged.is_empty() {
-            let roots: Vec<(ProfileId, Vec<ProfileId>)> = std::mem::take(&mut merged).into_iter().collect();
-            let keys: Vec<Key> = roots.iter().map(|(root, _)| set_key(*root)).collect();
-            for ((root, members), item) in roots.into_iter().zip(state.get(&keys).await?) {
-                match item.map(|item| SetItem::decode(item.body)).transpose()? {
-                    Some(SetItem::Root(set)) => {
-                        for member in members {
-                            let is_there = set.members().binary_search(&member).is_ok();
-                            self.merged.expect(1, 1, is_there.into(), || format!("{member}: not in the set of {root}"));
-                        }
-                    }
-                    // A root is always smaller than what it absorbed, so this ends.
-                    Some(SetItem::MergedInto(next)) if next < root => merged.entry(next).or_default().extend(members),
-                    Some(SetItem::MergedInto(_)) | None => {
-                        self.merged.wrong(|| format!("{root}: profiles were merged into it, and it is no root"));
-                    }
+        for some in claims.chunks(PAGE) {
+            let keys: Vec<Key> = some.iter().map(|(_, key)| key.clone()).collect();
+            for ((root, _), item) in some.iter().zip(state.get(&keys).await?) {
+                let Some(item) = item else { continue };
+                let claim = Claim::decode(item.body)?;
+                if self.before.may_return(&claim.partition, claim.offset) {
+                    moving.insert(*root);
                 }
             }
         }
-        Ok(())
+        Ok(moving)
     }
-}
-
-pub(super) struct Claims {
-    pub stand: Sum,
-    pub rows: u64,
-}
-
-impl Claims {
-    pub fn new() -> Self {
-        Self { stand: Sum::new("claims_equal_identity"), rows: 0 }
-    }
-
-    pub async fn compare(&mut self, state: &impl State, page: &[ClaimCount]) -> Result<(), VerifyError> {
-        let mut told: Vec<(&ClaimCount, Identifier<'_>)> = Vec::with_capacity(page.len());
-        for row in page {
-            self.rows += row.rows;
-            let identifier =
-                row.namespace.parse().ok().and_then(|namespace| Identifier::new(namespace, row.value.as_str()).ok());
-            match identifier {
-                Some(identifier) => told.push((row, identifier)),
-                None => self.stand.wrong(|| format!("{}: not an identifier", shown(row))),
-            }
-        }
-        let keys: Vec<Key> = told.iter().map(|(_, identifier)| claim_key(identifier)).collect();
-        for ((row, _), item) in told.iter().zip(state.get(&keys).await?) {
-            let claim = item.map(|item| Claim::decode(item.body)).transpose()?;
-            let claimed_by = claim.map(|claim| claim.profile.to_string());
-            let is_so = claimed_by.as_deref() == Some(row.profile_id.as_str());
-            self.stand.expect(is_so.into(), is_so.into(), row.rows, || match is_so {
-                true => format!("{}: told {} times", shown(row), row.rows),
-                false => format!("{}: claimed by {}", shown(row), claimed_by.as_deref().unwrap_or("nobody")),
-            });
-        }
-        Ok(())
-    }
-}
-
-/// Without the value: it may be somebody's address.
-fn shown(row: &ClaimCount) -> String {
-    format!("{} of {}", row.namespace, row.profile_id)
 }

@@ -1,116 +1,22 @@
 //! A small stream is taken in; then one thing is put wrong at a time.
 
-use std::collections::BTreeMap;
+mod rows;
+
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use adapter_memory::{MemoryLake, MemoryState};
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int32Type;
-use cdp_event::{Identifier, Record, Sequence};
-use cdp_identity::{ProfileId, Rules, SetItem};
+use cdp_event::{Identifier, Offset, Record, Sequence};
+use cdp_identity::{Claim, Held, IdentitySet, ProfileId, Rules, SetItem};
 use cdp_ports::{Clock, Condition, Item, Key, PortResult, Transaction, Write};
 use cdp_profile::Member;
 use futures::executor::block_on;
-use futures::stream::{self, BoxStream, StreamExt};
 
+use self::rows::{Rows, Tables};
 use super::*;
 use crate::keys::{checkpoint_key, claim_key, member_key, set_key};
 use crate::small_platform::{Counter, Platform, commit, platform, take_in};
 use crate::{Checkpoint, Committer, Ingest};
-
-/// The tables' rows, as far as the proof asks for them. A claim's `rows` is 1: it is one.
-#[derive(Clone)]
-struct Rows {
-    /// Partition, sequence, sub, and the profile where it is an event.
-    events: Vec<(String, String, i32, String)>,
-    quarantine: Vec<(String, String, i32)>,
-    claims: Vec<ClaimCount>,
-    /// In each partition, beyond those that were sent.
-    more_records: u64,
-}
-
-impl Rows {
-    fn of(lake: &MemoryLake) -> Self {
-        let mut rows = Self { events: vec![], quarantine: vec![], claims: vec![], more_records: 0 };
-        for batch in lake.rows(TableName::Events) {
-            let profiles = texts(&batch, "profile_id");
-            rows.events.extend(positions(&batch).into_iter().zip(profiles).map(|((p, s, sub), id)| (p, s, sub, id)));
-        }
-        for batch in lake.rows(TableName::Quarantine) {
-            rows.quarantine.extend(positions(&batch));
-        }
-        for batch in lake.rows(TableName::Identity) {
-            let [decisions, namespaces, values, profiles] =
-                ["decision", "namespace", "value", "profile_id"].map(|name| texts(&batch, name));
-            for (at, _) in decisions.iter().enumerate().filter(|(_, decision)| *decision == "claim") {
-                let (namespace, value) = (namespaces[at].clone(), values[at].clone());
-                rows.claims.push(ClaimCount { namespace, value, profile_id: profiles[at].clone(), rows: 1 });
-            }
-        }
-        rows
-    }
-}
-
-fn texts(batch: &RecordBatch, name: &str) -> Vec<String> {
-    let column = batch.column_by_name(name).expect("a column of the layout").as_string::<i32>();
-    column.iter().map(|text| text.unwrap_or_default().to_owned()).collect()
-}
-
-fn positions(batch: &RecordBatch) -> Vec<(String, String, i32)> {
-    let subs = batch.column_by_name("sub").expect("a column of the layout").as_primitive::<Int32Type>();
-    let places = texts(batch, "partition").into_iter().zip(texts(batch, "sequence"));
-    places.zip(subs.values()).map(|((partition, sequence), sub)| (partition, sequence, *sub)).collect()
-}
-
-fn counted<K: Ord>(keys: impl Iterator<Item = K>) -> BTreeMap<K, u64> {
-    let mut counts = BTreeMap::new();
-    keys.for_each(|key| *counts.entry(key).or_default() += 1);
-    counts
-}
-
-/// Tables as they stand whenever they are asked.
-struct Tables<F>(F);
-
-impl<F: Fn() -> Rows + Sync> TableFacts for Tables<F> {
-    async fn rows_by_partition(&self, table: TableName) -> PortResult<Vec<(PartitionId, u64)>> {
-        futures::pending!();
-        let rows = self.0();
-        let partitions: Vec<&String> = match table {
-            TableName::Events => rows.events.iter().map(|(partition, ..)| partition).collect(),
-            _ => rows.quarantine.iter().map(|(partition, ..)| partition).collect(),
-        };
-        Ok(counted(partitions.into_iter()).into_iter().map(|(name, rows)| (PartitionId::new(name), rows)).collect())
-    }
-
-    async fn repeated_positions(&self) -> PortResult<Vec<RepeatedPosition>> {
-        let rows = self.0();
-        let events = rows.events.iter().map(|(partition, sequence, sub, _)| (partition, sequence, *sub));
-        let refused = rows.quarantine.iter().map(|(partition, sequence, sub)| (partition, sequence, *sub));
-        let repeated = counted(events.chain(refused)).into_iter().filter(|(_, rows)| *rows > 1);
-        let told = |((partition, sequence, sub), rows): ((&String, &String, i32), u64)| RepeatedPosition {
-            partition: partition.clone(),
-            sequence: sequence.clone(),
-            sub,
-            rows,
-        };
-        Ok(repeated.map(told).collect())
-    }
-
-    fn events_by_profile(&self) -> BoxStream<'_, PortResult<Vec<ProfileCount>>> {
-        let counts = counted(self.0().events.into_iter().map(|(.., profile)| profile));
-        let pages = counts.into_iter().map(|(profile_id, rows)| Ok(vec![ProfileCount { profile_id, rows }]));
-        stream::iter(pages).boxed()
-    }
-
-    fn claims(&self) -> BoxStream<'_, PortResult<Vec<ClaimCount>>> {
-        let claims = self.0().claims.into_iter().map(|claim| (claim.namespace, claim.value, claim.profile_id));
-        let pages = counted(claims)
-            .into_iter()
-            .map(|((namespace, value, profile_id), rows)| Ok(vec![ClaimCount { namespace, value, profile_id, rows }]));
-        stream::iter(pages).boxed()
-    }
-}
 
 /// The stream's own count: its sequence numbers have no gaps.
 struct Dense {
@@ -161,9 +67,12 @@ fn what_was_taken_in_once_is_proved() {
             ("positions_unique", "0"),
             ("profiles_equal_events", "6"),
             ("merged_profiles_in_root", "1"),
+            ("canonical_equal_state", "3"),
+            ("people_equal_state", "6"),
             ("duplicates_counted", "1"),
             ("claims_equal_identity", "6"),
             ("claims_told", "6"),
+            ("edges_told", "1"),
             ("outbox_empty", "0"),
         ]
     );
@@ -224,7 +133,31 @@ impl State for Shared<'_> {
     }
 }
 
-/// Two shards and a committer on one side, proof after proof on the other, in a thousand mixtures.
+/// Events that come so late that nothing else is on its way. One of them joins two persons and claims nothing.
+const LATE: [&str; 4] = [
+    r#"{"type":"track","messageId":"8","event":"Seen","anonymousId":"kiosk"}"#,
+    r#"{"type":"track","messageId":"9","event":"Seen","userId":"jane"}"#,
+    r#"{"type":"identify","messageId":"10","userId":"jane","anonymousId":"kiosk"}"#,
+    r#"{"type":"track","messageId":"11","event":"Seen","userId":"joe"}"#,
+];
+
+async fn take_in_late<S: State>(ingest: &Ingest<S, MemoryLake, Counter>) {
+    let mut partition = ingest.open(PartitionId::new("late")).await.expect("memory");
+    for (at, event) in (0..).zip(LATE) {
+        for _ in 0..60 {
+            futures::pending!();
+        }
+        let record = Record {
+            sequence: Sequence::from(at),
+            arrived_at: ingest.clock.now(),
+            partition_key: "k".into(),
+            data: event.into(),
+        };
+        partition.take_records(&[record], "test").await.expect("memory");
+    }
+}
+
+/// Three shards and a committer on one side, proof after proof on the other, in a thousand mixtures.
 #[test]
 fn the_proof_holds_at_every_moment_while_data_flows() {
     let mut proofs = 0;
@@ -233,7 +166,7 @@ fn the_proof_holds_at_every_moment_while_data_flows() {
         let (ours, theirs) = (Shared(&state), Shared(&state));
         let ingest = Ingest { state: theirs, lake, clock: Counter::default(), rules: Rules::default() };
         let commit = async {
-            for _ in 0..6 {
+            for _ in 0..24 {
                 for table in TableName::ALL {
                     let committer = Committer { state: &ours, lake: &ingest.lake, table };
                     committer.commit().await.expect("memory");
@@ -241,7 +174,7 @@ fn the_proof_holds_at_every_moment_while_data_flows() {
             }
         };
         let (a, b) = (take_in(&ingest, "a", 1 + seed as usize % 3), take_in(&ingest, "b", 1));
-        let mut road = pin!(futures::future::join3(a, b, commit));
+        let mut road = pin!(futures::future::join4(a, b, take_in_late(&ingest), commit));
         let (records, tables) = (Dense { more_records: 0 }, Tables(|| Rows::of(&ingest.lake)));
         let proof = Verify { state: &ours, records: &records, tables: &tables, running: true };
         let mut proving = Box::pin(proof.verify());
@@ -325,7 +258,7 @@ fn member(platform: &Platform, namespace: &str, value: &str) -> Member {
 #[test]
 fn each_fault_is_found_by_its_check() {
     type Fault = fn(&Platform, &mut Rows);
-    let faults: [(Fault, &[&str]); 12] = [
+    let faults: [(Fault, &[&str]); 24] = [
         (|_, rows| rows.more_records = 1, &["records_counted"]),
         (|_, rows| drop(rows.events.pop()), &["accepted_in_events", "profiles_equal_events"]),
         (
@@ -349,7 +282,7 @@ fn each_fault_is_found_by_its_check() {
                 member.events += 1;
                 put(platform, member_key(member.id), member.encode());
             },
-            &["profiles_equal_events"],
+            &["profiles_equal_events", "people_equal_state"],
         ),
         (
             |platform, _| {
@@ -368,6 +301,58 @@ fn each_fault_is_found_by_its_check() {
             },
             &["merged_profiles_in_root"],
         ),
+        (|platform, rows| ghost(platform, rows, 3), &["profiles_equal_events"]),
+        (|platform, rows| ghost(platform, rows, 0), &[]),
+        (|platform, rows| rows.newest(claimed_by(platform, "user_id", "joe")).events += 1, &["people_equal_state"]),
+        (
+            |platform, rows| {
+                let joe = claimed_by(platform, "user_id", "joe").to_string();
+                rows.profiles.retain(|row| row.profile_id != joe);
+            },
+            &["people_equal_state"],
+        ),
+        (
+            |platform, rows| {
+                let jane = claimed_by(platform, "user_id", "jane");
+                let newest = rows.newest(jane).revision;
+                rows.profiles.retain(|row| row.profile_id != jane.to_string() || row.revision < newest);
+            },
+            &["people_equal_state"],
+        ),
+        (
+            |platform, rows| rows.newest(claimed_by(platform, "anonymous_id", "laptop")).merged_into = None,
+            &["people_equal_state"],
+        ),
+        (
+            |platform, rows| rows.newest(claimed_by(platform, "user_id", "joe")).revision += 1 << 32,
+            &["people_equal_state"],
+        ),
+        (
+            |platform, rows| rows.newest(claimed_by(platform, "user_id", "joe")).revision -= 1 << 32,
+            &["people_equal_state"],
+        ),
+        (
+            |platform, rows| {
+                let joe = rows.newest(claimed_by(platform, "user_id", "joe"));
+                joe.merged_into = Some(joe.profile_id.clone());
+            },
+            &["people_equal_state"],
+        ),
+        (
+            |platform, rows| {
+                let laptop = claimed_by(platform, "anonymous_id", "laptop").to_string();
+                rows.canonical.retain(|(_, row)| row.profile_id != laptop);
+            },
+            &["canonical_equal_state"],
+        ),
+        (
+            |platform, rows| {
+                let joe = claimed_by(platform, "user_id", "joe").to_string();
+                rows.claims.retain(|claim| claim.profile_id != joe);
+            },
+            &["canonical_equal_state", "claims_told"],
+        ),
+        (|_, rows| rows.edges -= 1, &["edges_told"]),
         (
             |platform, _| {
                 let partition = PartitionId::new("b");
@@ -388,6 +373,27 @@ fn each_fault_is_found_by_its_check() {
         assert_eq!(wrong(&verification), expected, "fault {number}: {verification:#?}");
         assert!(verification.checks.iter().all(|check| check.examples.len() <= 5), "fault {number}");
     }
+}
+
+/// A profile that counts `events`, and that `identity` and `profiles` tell of in full: `events` has no row of it.
+fn ghost(platform: &Platform, rows: &mut Rows, events: u64) {
+    let id = ProfileId::from_bytes([7; 16]);
+    let (identifier, partition) = (name("user_id", "ghost").into_owned(), PartitionId::new("a"));
+    let claim = Claim { profile: id, partition, offset: Offset::new(Sequence::from(0), 0) };
+    let held =
+        Held { identifier: identifier.clone(), profile: id, claimed_at: platform.clock.now(), source: "test".into() };
+    let mut set = IdentitySet::new(id);
+    (set.held, set.revision) = (vec![held], 1);
+    let mut member = Member::new(id);
+    member.events = events;
+    put(platform, claim_key(&identifier), claim.encode());
+    put(platform, set_key(id), SetItem::Root(set.clone()).encode());
+    put(platform, member_key(id), member.encode());
+
+    let profile_id = id.to_string();
+    let [namespace, value] = ["user_id", "ghost"].map(str::to_owned);
+    rows.claims.push(ClaimCount { namespace, value, profile_id: profile_id.clone(), rows: 1 });
+    rows.profiles.push(NewestRow { profile_id, revision: 1 << 32, merged_into: None, events });
 }
 
 #[test]

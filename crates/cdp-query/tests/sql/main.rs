@@ -4,6 +4,7 @@
 
 mod bucket;
 mod documents;
+mod facts;
 mod migration;
 mod pruning;
 mod sample;
