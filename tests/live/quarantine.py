@@ -9,6 +9,8 @@ from platform_under_test import CDP, cdp, post, query, until
 url, key = os.environ["CDP_URL"], os.environ["CDP_WRITE_KEY"]
 message = f"refused-{os.getpid()}"
 post(url, key, "/v1/batch", {"batch": [{"type": "track", "messageId": message, "event": "Nobody's"}]})
+# Its type is in the path alone, and its context is the request's.
+post(url, key, "/v1/track", {"messageId": message + "-by-path", "event": "Nobody's"})
 
 
 def refused():
@@ -18,8 +20,8 @@ def refused():
     return [(row, data) for row, data in shown if message.encode() in data]
 
 
-until(refused, 10, "the record is in quarantine")
-row, data = refused()[0]
+until(lambda: len(refused()) == 2, 10, "the records are in quarantine")
+row, data = next((row, data) for row, data in refused() if b"by-path" not in data)
 assert row["field"] == "userId" and "anonymousId" in row["remedy"], row
 assert json.loads(data)["messageId"] == message
 
@@ -30,5 +32,5 @@ def replay():
 
 first, again = replay(), replay()
 assert first["replayed"] > 0, first
-until(lambda: len(refused()) == 2, 10, "what is still wrong is refused again, once")
+until(lambda: len(refused()) == 4, 10, "what is still wrong is refused again, once, for the same reason")
 print(first, again)

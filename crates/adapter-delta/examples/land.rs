@@ -16,7 +16,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use cdp_event::{Offset, PartitionId, Parts, Record, Sequence, Timestamp, decode, validate};
 use cdp_identity::ProfileId;
-use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRows};
+use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRow, QuarantineRows};
 use cdp_ports::{Lake, Landing, TableName};
 use futures::executor::block_on;
 
@@ -91,7 +91,9 @@ fn tables(records: &[Record]) -> Result<[(TableName, RecordBatch); 4], Box<dyn E
                 Ok(event) => event,
                 Err(rejection) => {
                     let (at, source) = (record.arrived_at, &decoded.source);
-                    quarantine.push(&partition, decoded.offset, at, source, &rejection, decoded.bytes);
+                    let (rejection, bytes) = (&rejection, decoded.bytes);
+                    let row = QuarantineRow { received_at: at, source, rejection, bytes, request: None };
+                    quarantine.push(&partition, decoded.offset, &row);
                     continue;
                 }
             };

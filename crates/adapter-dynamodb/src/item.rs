@@ -82,7 +82,7 @@ mod tests {
     fn an_item_that_something_else_wrote_is_told_by_its_key() {
         let mut attributes = key_of("profile/p", "member");
         attributes.insert(VERSION.to_owned(), number(3));
-        let packer = Packer::new();
+        let packer = Packer::default();
         let error = read(attributes.clone(), &packer).expect_err("no body").to_string();
         assert!(error.starts_with("read the item profile/p/member: Broken"), "{error}");
         attributes.insert(BODY.to_owned(), blob(&Bytes::from_static(b"")));

@@ -12,4 +12,5 @@ mod patience;
 mod write;
 
 pub use item::{BODY, PACKED, PARTITION, SORT, VERSION};
+pub use pack::{Packer, Stored};
 pub use state::DynamoState;

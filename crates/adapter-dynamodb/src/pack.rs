@@ -20,25 +20,27 @@ const MOST_BYTES: usize = 16 << 20;
 
 /// How a body stands in an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Stored {
+pub enum Stored {
     Plain(Bytes),
     Packed(Bytes),
 }
 
 /// Both keep what they need between two bodies, which is more than a body takes. `None`: there was no memory for it.
-pub(crate) struct Packer {
+pub struct Packer {
     packing: Mutex<Option<Compressor<'static>>>,
     unpacking: Mutex<Option<Decompressor<'static>>>,
 }
 
-impl Packer {
-    pub fn new() -> Self {
+impl Default for Packer {
+    fn default() -> Self {
         Self {
             packing: Mutex::new(Compressor::with_dictionary(LEVEL, WORDS).ok()),
             unpacking: Mutex::new(Decompressor::with_dictionary(WORDS).ok()),
         }
     }
+}
 
+impl Packer {
     /// `beside`: bytes of the item that are not its body.
     pub fn pack(&self, body: &Bytes, beside: usize) -> Stored {
         let units = |bytes: usize| (beside + bytes).div_ceil(UNIT_BYTES);
@@ -75,7 +77,7 @@ mod tests {
 
     #[test]
     fn what_saves_a_unit_is_packed_and_comes_back() {
-        let packer = Packer::new();
+        let packer = Packer::default();
         for (body, beside, is_packed) in [
             (texts(5), 100, false),
             (texts(5), 900, true),
@@ -96,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_is_no_pack_is_refused() {
-        let packer = Packer::new();
+        let packer = Packer::default();
         for packed in [&b""[..], b"not a pack", &[0x28, 0xb5, 0x2f, 0xfd, 0xff]] {
             packer.unpack(packed).expect_err("not ours");
         }
@@ -106,6 +108,6 @@ mod tests {
     #[test]
     fn an_old_item_is_still_read() {
         let packed = include_bytes!("../tests/packed.bin");
-        assert_eq!(Packer::new().unpack(packed).expect("as it was"), texts(40));
+        assert_eq!(Packer::default().unpack(packed).expect("as it was"), texts(40));
     }
 }

@@ -36,7 +36,12 @@ pub struct DynamoState {
 impl DynamoState {
     pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
         let once = aws_sdk_dynamodb::config::Builder::from(config).retry_config(RetryConfig::disabled()).build();
-        Self { client: Client::new(config), once: Client::from_conf(once), table: table.into(), packer: Packer::new() }
+        Self {
+            client: Client::new(config),
+            once: Client::from_conf(once),
+            table: table.into(),
+            packer: Packer::default(),
+        }
     }
 
     /// Any number of different keys.

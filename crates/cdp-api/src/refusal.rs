@@ -34,7 +34,7 @@ pub enum Refusal {
     InflatedTooLarge { limit_bytes: usize },
     #[error("`batch` has {events} events; send at most {limit} in a request")]
     TooManyEvents { events: usize, limit: usize },
-    #[error("the event has {bytes} bytes; keep it below {limit_bytes} and send large values by reference")]
+    #[error("the event has {bytes} bytes; send at most {limit_bytes}, and large values by reference")]
     EventTooLarge { bytes: usize, limit_bytes: usize },
     #[error("there is no write key; send it as the user name of basic authentication, or as `writeKey` in the body")]
     NoWriteKey,

@@ -8,10 +8,10 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use cdp_ports::Chance;
 
-use crate::Refusal;
+use crate::{Refusal, profiles};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID_CHARS: usize = 128;
@@ -64,10 +64,15 @@ pub(crate) struct Reason {
 
 /// Puts the common manners around `routes`, also around paths and methods that none of them knows.
 pub(crate) fn observed(routes: Router, chance: Arc<dyn Chance>) -> Router {
-    routes
-        .fallback(async |request: Request| Refusal::NotFound(short(request.uri().path())))
-        .method_not_allowed_fallback(not_allowed)
-        .layer(from_fn_with_state(chance, observe))
+    routes.fallback(no_such_path).method_not_allowed_fallback(not_allowed).layer(from_fn_with_state(chance, observe))
+}
+
+/// In the form that callers of paths like this one expect.
+async fn no_such_path(request: Request) -> Response {
+    match request.uri().path() {
+        path if profiles::is_ours(path) => profiles::no_such_path(&request),
+        path => Refusal::NotFound(short(path)).into_response(),
+    }
 }
 
 pub(crate) async fn not_allowed(request: Request) -> Refusal {
@@ -109,7 +114,8 @@ fn log(id: &RequestId, call: &str, response: &Response, took_us: u64) {
     }
 }
 
-fn short(path: &str) -> String {
+/// As much of a path as a message tells.
+pub(crate) fn short(path: &str) -> String {
     path.chars().take(100).collect()
 }
 

@@ -25,18 +25,21 @@ pub struct Counts {
 }
 
 impl AddAssign for Counts {
+    /// What is stored may be damaged, and then be as large as a number gets.
     fn add_assign(&mut self, other: Self) {
-        self.records += other.records;
-        self.received += other.received;
-        self.accepted += other.accepted;
-        self.quarantined += other.quarantined;
-        self.duplicates += other.duplicates;
+        let add = |count: &mut u64, other| *count = count.saturating_add(other);
+        add(&mut self.records, other.records);
+        add(&mut self.received, other.received);
+        add(&mut self.accepted, other.accepted);
+        add(&mut self.quarantined, other.quarantined);
+        add(&mut self.duplicates, other.duplicates);
     }
 }
 
 impl Counts {
     pub fn add_up(&self) -> bool {
-        self.received == self.accepted + self.quarantined + self.duplicates
+        let became = self.accepted.saturating_add(self.quarantined).saturating_add(self.duplicates);
+        self.received == became
     }
 }
 

@@ -59,7 +59,9 @@ impl<S: State, L: Lake> Committer<'_, S, L> {
         if waiting.is_empty() {
             return Ok(None);
         }
-        let (version, number) = current.map_or((None, 1), |(version, plan)| (Some(version), plan.number + 1));
+        let before = current.as_ref().map_or(0, |(_, plan)| plan.number);
+        let number = before.checked_add(1).ok_or_else(|| BadItem::new("plan", "no number comes after its own"))?;
+        let version = current.map(|(version, _)| version);
         let entries = waiting.into_iter().map(|item| item.key.sort).collect();
         let plan = Plan { number, entries, done: false };
         match self.put_plan(&plan, version, vec![]).await {
@@ -73,7 +75,7 @@ impl<S: State, L: Lake> Committer<'_, S, L> {
     pub async fn drain(&self) -> Result<u64, CommitError> {
         let mut rows = 0;
         while let Some(committed) = self.commit().await? {
-            rows += committed.rows;
+            rows = committed.rows.saturating_add(rows);
         }
         Ok(rows)
     }
@@ -83,7 +85,7 @@ impl<S: State, L: Lake> Committer<'_, S, L> {
         let mut committed = Committed { plan: plan.number, files: plan.entries.len(), rows: 0, oldest_ms: 0 };
         if !happened(self.lake.last_plan(self.table).await?) {
             let files = self.files(plan).await?;
-            committed.rows = files.iter().map(|file| file.rows).sum();
+            committed.rows = files.iter().fold(0, |rows, file| file.rows.saturating_add(rows));
             committed.oldest_ms = files.iter().map(|file| file.written_at_ms).min().unwrap_or_default();
             match self.lake.commit(self.table, plan.number, &files).await {
                 Ok(()) => {}

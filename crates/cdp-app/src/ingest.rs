@@ -110,6 +110,7 @@ impl<S: State, L: Landing, C: Clock + Chance> Ingest<S, L, C> {
 struct Valid<'a> {
     event: Event<'a>,
     arrived_at: Timestamp,
+    envelope: &'a [u8],
     bytes: &'a [u8],
 }
 
@@ -123,6 +124,7 @@ impl<'a> Valid<'a> {
 struct LandingEvent<'b, 'a> {
     event: &'b Event<'a>,
     arrived_at: Timestamp,
+    envelope: &'a [u8],
     bytes: &'a [u8],
     resolved: Resolved,
     /// `None`: the store takes its profile no larger.
@@ -133,6 +135,7 @@ struct Refused<'a> {
     offset: Offset,
     arrived_at: Timestamp,
     source: String,
+    envelope: &'a [u8],
     bytes: &'a [u8],
     rejection: Rejection,
 }
@@ -234,14 +237,17 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         let resolver = Resolver { state, rules, partition: &self.partition, fence, reach };
         let outcomes = resolver.resolve(events, &mut self.cache).await?;
         let mut landing = Vec::with_capacity(events.len());
-        for (Valid { event, arrived_at, bytes }, outcome) in events.iter().zip(outcomes) {
+        for (Valid { event, arrived_at, envelope, bytes }, outcome) in events.iter().zip(outcomes) {
             let arrived_at = *arrived_at;
             match outcome {
-                Ok(resolved) => landing.push(LandingEvent { event, arrived_at, bytes, resolved, verdict: None }),
+                Ok(resolved) => {
+                    landing.push(LandingEvent { event, arrived_at, envelope, bytes, resolved, verdict: None });
+                }
                 Err(rejection) => refused.push(Refused {
                     offset: event.offset,
                     arrived_at,
                     source: event.source.clone().into_owned(),
+                    envelope,
                     bytes,
                     rejection,
                 }),
@@ -302,6 +308,7 @@ fn without_room<'a>(landing: &LandingEvent<'_, 'a>) -> Refused<'a> {
         offset: landing.event.offset,
         arrived_at: landing.arrived_at,
         source: landing.event.source.clone().into_owned(),
+        envelope: landing.envelope,
         bytes: landing.bytes,
         rejection: Rejection::new(Reason::ProfileFull, format!("{profile} is as large as the store takes an item")),
     }
@@ -311,11 +318,12 @@ fn without_room<'a>(landing: &LandingEvent<'_, 'a>) -> Refused<'a> {
 fn sort<'a>(decoded: Vec<Decoded<'a>>) -> (Vec<Valid<'a>>, Vec<Refused<'a>>) {
     let mut events = Vec::with_capacity(decoded.len());
     let mut refused = Vec::new();
-    for Decoded { offset, arrived_at, source, bytes, event } in decoded {
+    for Decoded { offset, arrived_at, source, envelope, bytes, event } in decoded {
         match event.and_then(|raw| validate(&raw)) {
-            Ok(event) => events.push(Valid { event, arrived_at, bytes }),
+            Ok(event) => events.push(Valid { event, arrived_at, envelope, bytes }),
             Err(rejection) => {
-                refused.push(Refused { offset, arrived_at, source: source.into_owned(), bytes, rejection });
+                let source = source.into_owned();
+                refused.push(Refused { offset, arrived_at, source, envelope, bytes, rejection });
             }
         }
     }

@@ -142,7 +142,7 @@ impl<S: State, T: Stream, L: LakeReader> Worker<'_, S, T, L> {
         for (chunk, last) in chunks(page, records, EVENTS_AT_ONCE, |record: &NewRecord| record.data.len()) {
             let sent = chunk.len() as u64;
             self.stream.append(chunk, now()).await?;
-            self.progress.replayed += sent;
+            self.progress.replayed = self.progress.replayed.saturating_add(sent);
             self.progress.after = last;
             self.note().await?;
             if !goes_on() {
@@ -162,8 +162,8 @@ impl<S: State, T: Stream, L: LakeReader> Worker<'_, S, T, L> {
         let rows = refused::rows(self.lake, page).await?;
         for (chunk, last) in chunks(page, rows, REFUSED_AT_ONCE, Refused::bytes) {
             let sent = refused::send(self.state, self.stream, self.remap, &self.progress.job, &chunk, now()).await?;
-            self.progress.replayed += sent.replayed;
-            self.progress.passed_over += sent.passed_over;
+            self.progress.replayed = self.progress.replayed.saturating_add(sent.replayed);
+            self.progress.passed_over = self.progress.passed_over.saturating_add(sent.passed_over);
             self.progress.after = last;
             self.note().await?;
             if !goes_on() {

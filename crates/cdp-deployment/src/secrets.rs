@@ -111,14 +111,14 @@ impl Secrets {
         self.api_tokens.iter().find(|token| token.scopes.contains(&Scope::Admin)).map(|token| &token.token)
     }
 
-    /// Compared in full, so that the time it takes tells nothing of the token.
-    pub fn is_admin(&self, shown: &str) -> bool {
-        let same = |token: &str| {
+    /// Whose token it is. Compared in full, so that the time it takes tells nothing of the token.
+    pub fn token(&self, shown: &str) -> Option<&ApiToken> {
+        let is_shown = |token: &&ApiToken| {
+            let token = token.token.expose();
             let differing = token.bytes().zip(shown.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b));
             differing == 0 && token.len() == shown.len()
         };
-        let admins = self.api_tokens.iter().filter(|token| token.scopes.contains(&Scope::Admin));
-        admins.fold(false, |found, token| found | same(token.token.expose()))
+        self.api_tokens.iter().filter(is_shown).fold(None, |found, token| found.or(Some(token)))
     }
 }
 
@@ -126,10 +126,14 @@ impl ApiToken {
     fn read(name: String, file: TokenFile) -> Result<Self, ConfigError> {
         let key = |field: &str| format!("api_tokens.{name}.{field}");
         let TokenFile { token, scopes, requests_per_second } = file;
-        let scopes = scopes.iter().map(|scope| scope.parse()).collect::<Result<Vec<Scope>, _>>().map_err(|error| {
-            let remedy = format!("use {}", Scope::ALL.map(Scope::as_str).join(", "));
-            fault(key("scopes"), error.to_string(), remedy)
-        })?;
+        let of_scopes = |problem: String| {
+            fault(key("scopes"), problem, format!("use {}", Scope::ALL.map(Scope::as_str).join(", ")))
+        };
+        let known = |name: &String| name.parse().map_err(|_| of_scopes(format!("there is no scope {name:?}")));
+        let scopes = scopes.iter().map(known).collect::<Result<Vec<Scope>, _>>()?;
+        if scopes.is_empty() {
+            return Err(of_scopes("a token without a scope opens nothing".to_owned()));
+        }
         if token.len() < MIN_TOKEN_CHARS {
             let remedy = format!("use at least {MIN_TOKEN_CHARS} characters, such as those of `openssl rand -hex 24`");
             return Err(fault(key("token"), "too short to be a secret".to_owned(), remedy));
@@ -211,7 +215,14 @@ mod tests {
             (token("requests_per_second = 2.5"), "invalid type: floating point"),
             (token("rate = 2"), "unknown field `rate`"),
             (token("").replace("0123456789abcdef", "short"), "api_tokens.crm.token: too short to be a secret"),
-            (token("").replace("profiles:read", "profiles"), "api_tokens.crm.scopes: there is no scope \"profiles\""),
+            (
+                token("").replace("profiles:read", "profiles"),
+                "api_tokens.crm.scopes: there is no scope \"profiles\"; use profiles:read",
+            ),
+            (
+                token("").replace("\"profiles:read\"", ""),
+                "api_tokens.crm.scopes: a token without a scope opens nothing",
+            ),
         ] {
             let error = read(&text).expect_err(&text).to_string();
             assert!(error.contains(expected), "{error}");

@@ -76,7 +76,14 @@ impl Batch {
             let of_row = |sub: u32, event: Result<&Range<usize>, Rejection>| {
                 let offset = Offset::new(Sequence::from(row.number), sub);
                 let event = event.map(|event| RawEvent::plain(offset, source, arrived_at, self.slice(event)));
-                Decoded { offset, arrived_at, source: Cow::Borrowed(source), bytes: self.slice(&row.raw), event }
+                Decoded {
+                    offset,
+                    arrived_at,
+                    source: Cow::Borrowed(source),
+                    envelope: &[],
+                    bytes: self.slice(&row.raw),
+                    event,
+                }
             };
             match &row.outcome {
                 Ok(RowEvents { first, second }) => {

@@ -18,6 +18,8 @@ pub struct Decoded<'a> {
     /// When the platform took it in; its date is the table's partition.
     pub arrived_at: Timestamp,
     pub source: Cow<'a, str>,
+    /// What a request said of it, outside of `bytes`: an envelope without its event. Empty: nothing.
+    pub envelope: &'a [u8],
     /// As they came, for quarantine.
     pub bytes: &'a [u8],
     pub event: Result<RawEvent<'a>, Rejection>,
@@ -49,17 +51,19 @@ pub fn decode<'a>(record: &Record, parts: &'a Parts, source: &'a str) -> impl It
     let (sequence, arrived_at) = (record.sequence, record.arrived_at);
     parts.parts.iter().zip(0u32..).map(move |(bytes, sub)| {
         let offset = Offset::new(sequence, sub);
-        let (source, bytes, event) = match Envelope::unwrap(bytes) {
+        let part: &[u8] = bytes;
+        let (source, bytes, event) = match Envelope::unwrap(part) {
             None => {
-                let plain = RawEvent::plain(offset, source, arrived_at, bytes);
-                (Cow::Borrowed(source), &**bytes, Ok(plain))
+                let plain = RawEvent::plain(offset, source, arrived_at, part);
+                (Cow::Borrowed(source), part, Ok(plain))
             }
             Some(Ok((envelope, bytes))) => {
                 (Cow::Owned(envelope.source.clone()), bytes, out_of(envelope, offset, bytes))
             }
-            Some(Err(rejection)) => (Cow::Borrowed(source), &**bytes, Err(rejection)),
+            Some(Err(rejection)) => (Cow::Borrowed(source), part, Err(rejection)),
         };
-        Decoded { offset, arrived_at, source, bytes, event }
+        let envelope = part.strip_suffix(bytes).unwrap_or_default();
+        Decoded { offset, arrived_at, source, envelope, bytes, event }
     })
 }
 

@@ -4,6 +4,8 @@
 //! event's bytes just as they came. The first byte is no UTF-8, so no plain event is taken for an envelope.
 
 use prost::Message;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::{EventKind, Reason, Rejection, Timestamp};
 
@@ -75,6 +77,43 @@ impl Envelope {
         Some(envelope.and_then(|envelope| {
             if envelope.received_at.is_in_range() { Ok((envelope, event)) } else { Err(never_received()) }
         }))
+    }
+}
+
+/// What a request says of all its events at once. As JSON, it is part of the `quarantine` table's contract.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request {
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    context: Option<Box<RawValue>>,
+}
+
+impl Envelope {
+    /// What the request said of the event outside of it, as JSON. `None`: nothing.
+    pub fn request(&self) -> Option<String> {
+        let Self { kind, sent_at, context, .. } = self;
+        let request = Request {
+            kind: kind.map(|kind| kind.as_str().to_owned()),
+            sent_at: sent_at.map(|sent_at| sent_at.to_string()),
+            context: context.clone().and_then(|context| RawValue::from_string(context).ok()),
+        };
+        let says_nothing = request.kind.is_none() && request.sent_at.is_none() && request.context.is_none();
+        if says_nothing { None } else { serde_json::to_string(&request).ok() }
+    }
+
+    /// Says what [`Envelope::request`] told; what can't be read of it is left out.
+    pub fn with_request(self, json: &str) -> Self {
+        let Request { kind, sent_at, context } = serde_json::from_str(json).unwrap_or_default();
+        Self {
+            kind: kind.and_then(|kind| kind.parse().ok()),
+            sent_at: sent_at.and_then(|sent_at| sent_at.parse().ok()),
+            context: context.map(|context| context.get().to_owned()),
+            ..self
+        }
     }
 }
 
@@ -154,6 +193,17 @@ mod tests {
     fn a_reason_of_a_newer_version_is_still_a_refusal() {
         let refusal = Refusal { reason: "too_blue".into(), field: None, detail: "it is blue".into() };
         assert_eq!(Rejection::from(refusal), Rejection::new(Reason::BadEnvelope, "too_blue: it is blue"));
+    }
+
+    #[test]
+    fn what_a_request_said_is_said_again() {
+        let (kind, sent_at, context) = (Some(EventKind::Track), Some(Timestamp::from_ms(5)), Some(r#"{"ip":"::1"}"#));
+        for (kind, sent_at, context) in [(kind, sent_at, context), (None, sent_at, None), (kind, None, context)] {
+            let said = Envelope { kind, sent_at, context: context.map(str::to_owned), ..envelope() };
+            let nothing = Envelope { kind: None, sent_at: None, context: None, ..envelope() };
+            assert_eq!(nothing.request(), None);
+            assert_eq!(nothing.with_request(&said.request().expect("it says something")), said);
+        }
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Reason {
         match self {
             Self::NotUtf8 => "send the event as UTF-8",
             Self::NotJson => "send one JSON object for each event",
-            Self::TooLarge => "keep an event below 32 KiB; send large values by reference",
+            Self::TooLarge => "send at most 32 KiB in an event, and large values by reference",
             Self::TooDeep => "nest objects and arrays at most 64 deep",
             Self::DuplicateKey => "send each key once",
             Self::WrongType => "send the field in the type that the Segment spec gives it",
@@ -95,7 +95,7 @@ impl Reason {
             }
             Self::BadEnvelope => "write plain event JSON, or use the HTTP API",
             Self::BadRow => {
-                "mend the row or its source's mapping, then drop the file again or replay; what was taken is not taken twice"
+                "mend the row or its source's mapping, then drop the file again; what was taken is not taken twice"
             }
             Self::ProfileFull => {
                 "block the identifier that so many events share, or wait until fewer come, then replay"

@@ -3,13 +3,24 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::fmt::temporal::DateTimeParser;
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not a time: {0:?} (ISO 8601 with an offset is expected, such as 2026-01-31T09:30:00.000Z)")]
-pub struct NotATime(String);
+pub enum NotATime {
+    #[error("not a time: {0:?} (ISO 8601 with an offset is expected, such as 2026-01-31T09:30:00.000Z)")]
+    Unreadable(String),
+    /// A time, and one beyond those that are held: 9999-12-31, or a year of as many digits before Christ.
+    #[error("{0:?} is out of range")]
+    OutOfRange(String),
+}
+
+const GENERAL: DateTimeParser = DateTimeParser::new();
+/// An offset is below it: RFC 3339 ends at 23:59.
+const DAY_SECS: i32 = 86_400;
 
 impl Timestamp {
     /// Times outside of this range are refused: they can't be right, and other engines can't hold them.
@@ -79,9 +90,12 @@ impl FromStr for Timestamp {
         if let Some(common) = Self::parse_common(text.as_bytes()) {
             return Ok(common);
         }
-        let refuse = || NotATime(text.chars().take(80).collect());
-        let general: jiff::Timestamp = text.trim().parse().map_err(|_| refuse())?;
-        Ok(Self(general.as_millisecond()))
+        let shown = || text.chars().take(80).collect();
+        let pieces = GENERAL.parse_pieces(text.trim()).map_err(|_| NotATime::Unreadable(shown()))?;
+        let offset = pieces.to_numeric_offset().filter(|offset| offset.seconds().abs() < DAY_SECS);
+        let (Some(time), Some(offset)) = (pieces.time(), offset) else { return Err(NotATime::Unreadable(shown())) };
+        let moment = offset.to_timestamp(pieces.date().to_datetime(time));
+        moment.map(|moment| Self(moment.as_millisecond())).map_err(|_| NotATime::OutOfRange(shown()))
     }
 }
 
@@ -107,6 +121,9 @@ mod tests {
             ("2025-03-01T01:34:26.435+01:00", 1_740_789_266_435),
             ("2025-03-01T00:34:26.435123+00:00", 1_740_789_266_435),
             ("2025-03-01T00:34:26Z", 1_740_789_266_000),
+            ("2025-03-02T00:33:26+23:59", 1_740_789_266_000),
+            ("2025-02-28T00:35:26-23:59", 1_740_789_266_000),
+            ("9999-12-28T23:59:59.999Z", 253_402_041_599_999),
         ] {
             assert_eq!(text.parse(), Ok(Timestamp(ms)), "{text}");
         }
@@ -114,10 +131,27 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in
-            ["", "yesterday", "2025-02-30T00:00:00.000Z", "2025-03-01", "2025-13-01T00:00:00.000Z", "1740789266"]
-        {
-            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        for text in [
+            "",
+            "yesterday",
+            "2025-02-30T00:00:00.000Z",
+            "2025-03-01",
+            "2025-03-01T00:34:26",
+            "2025-13-01T00:00:00.000Z",
+            "1740789266",
+            "2026-11-26T10:00:00+24:00",
+            "2026-11-26T10:00:00+25:00",
+            "2026-11-26T10:00:00-25:59",
+            "2026-11-26T10:00:00+00:60",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NotATime::Unreadable(text.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_can_not_be_held_is_told_as_out_of_range() {
+        for text in ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999Z", "9999-12-31T00:00:00-12:00"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NotATime::OutOfRange(text.to_owned())), "{text}");
         }
     }
 

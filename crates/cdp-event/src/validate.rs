@@ -19,6 +19,7 @@ use self::found::{Found, alias_of};
 use self::times::Times;
 use crate::event::Facts;
 use crate::json::lone_surrogate;
+use crate::kpl::KPL_MAGIC;
 use crate::{Event, EventKind, Namespace, RawEvent, Reason, Rejection};
 
 pub const MAX_EVENT_BYTES: usize = 32 * 1024;
@@ -94,7 +95,7 @@ fn check_bytes(bytes: &[u8]) -> Result<&str, Rejection> {
         return Err(Rejection::new(Reason::TooLarge, format!("the event has {} bytes", bytes.len())));
     }
     let text = simdutf8::compat::from_utf8(bytes)
-        .map_err(|error| Rejection::new(Reason::NotUtf8, format!("byte {} is not UTF-8", error.valid_up_to())))?;
+        .map_err(|error| Rejection::new(Reason::NotUtf8, not_utf8(bytes, error.valid_up_to())))?;
     if !text.trim_start().starts_with('{') {
         return Err(Rejection::new(Reason::NotJson, "the record is not a JSON object"));
     }
@@ -102,6 +103,19 @@ fn check_bytes(bytes: &[u8]) -> Result<&str, Rejection> {
         return Err(Rejection::new(Reason::NotUtf8, format!("byte {at} escapes half of a character")));
     }
     Ok(text)
+}
+
+/// What it is, where its beginning tells.
+fn not_utf8(bytes: &[u8], valid_up_to: usize) -> String {
+    let known = match bytes {
+        [0x1f, 0x8b, ..] => "it is gzip; a record of the stream is plain",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "it is zstd; a record of the stream is plain",
+        _ if bytes.starts_with(&KPL_MAGIC) => {
+            "it begins as a KPL aggregate, and its checksum or its content does not match"
+        }
+        _ => return format!("byte {valid_up_to} is not UTF-8"),
+    };
+    known.to_owned()
 }
 
 fn kind_of(sent: Option<&str>, of_request: Option<EventKind>) -> Result<EventKind, Rejection> {
@@ -128,7 +142,10 @@ fn require(
     group_id: &Option<Cow<'_, str>>,
     previous_id: &Option<Cow<'_, str>>,
 ) -> Result<(), Rejection> {
-    let missing = |field, reason| Err(Rejection::of(field, reason, format!("a {kind} event has no `{field}`")));
+    let missing = |field, reason| {
+        let detail = format!("{} event has no `{field}`", with_article(kind));
+        Err(Rejection::of(field, reason, detail))
+    };
     match kind {
         EventKind::Track if event.is_none() => missing("event", Reason::MissingEvent),
         EventKind::Group if group_id.is_none() => missing("groupId", Reason::MissingGroupId),
@@ -139,6 +156,17 @@ fn require(
         | EventKind::Screen
         | EventKind::Group
         | EventKind::Alias => Ok(()),
+    }
+}
+
+const fn with_article(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::Track => "a track",
+        EventKind::Identify => "an identify",
+        EventKind::Page => "a page",
+        EventKind::Screen => "a screen",
+        EventKind::Group => "a group",
+        EventKind::Alias => "an alias",
     }
 }
 

@@ -162,6 +162,23 @@ fn rejected_examples_are_refused_for_their_folders_reason_and_their_names_field(
 }
 
 #[test]
+fn a_rejection_says_what_is_wrong() {
+    let at = |timestamp: &str| format!(r#"{{"type":"identify","userId":"u","timestamp":"{timestamp}"}}"#);
+    for (event, says) in [
+        (r#"{"type":"alias","userId":"u"}"#.to_owned(), "an alias event has no `previousId`"),
+        (r#"{"type":"group","userId":"u"}"#.to_owned(), "a group event has no `groupId`"),
+        (r#"{"type":"track","userId":"u"}"#.to_owned(), "a track event has no `event`"),
+        (at("0001-01-01T00:00:00Z"), "timestamp: \"0001-01-01T00:00:00Z\" is out of range (bad_timestamp)"),
+        (at("9999-12-31T23:59:59Z"), "timestamp: \"9999-12-31T23:59:59Z\" is out of range (bad_timestamp)"),
+        (at("2026-11-26T10:00:00+25:00"), "not a time: \"2026-11-26T10:00:00+25:00\""),
+        (" ".repeat((32 << 10) + 1), "at most 32 KiB"),
+    ] {
+        let rejection = judge(event.into_bytes()).expect_err("refused");
+        assert!(rejection.to_string().contains(says), "{rejection}");
+    }
+}
+
+#[test]
 fn every_rejected_folder_is_a_reason() {
     for path in files(&folder("rejected")) {
         assert!(Reason::ALL.iter().any(|reason| reason.as_str() == stem(&path)), "{}", path.display());

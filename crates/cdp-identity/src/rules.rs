@@ -59,11 +59,11 @@ impl fmt::Display for RulesVersion {
 
 #[derive(Debug, thiserror::Error)]
 pub enum BadRules {
-    #[error("identity.blocked_patterns: {0}")]
+    #[error("{0}")]
     Pattern(#[from] regex::Error),
-    #[error("identity.namespaces: `{0}` is named twice")]
+    #[error("`{0}` is named twice")]
     Twice(Namespace),
-    #[error("identity.namespaces.{0}.limit: at least 1 is needed")]
+    #[error("{0}: a limit is at least 1")]
     NoValues(Namespace),
 }
 
@@ -231,7 +231,7 @@ mod tests {
             unique: false,
         };
         let twice = Rules::with_namespaces(vec![rule(1), rule(2)]).expect_err("named twice");
-        assert_eq!(twice.to_string(), "identity.namespaces: `email` is named twice");
+        assert_eq!(twice.to_string(), "`email` is named twice");
         assert!(Rules::with_namespaces(vec![rule(0)]).is_err());
     }
 }

@@ -80,6 +80,7 @@ pub static QUARANTINE: LazyLock<SchemaRef> = LazyLock::new(|| {
         required_text("detail"),
         required_text("remedy"),
         Field::new("bytes", DataType::Binary, false),
+        text("request"),
     ];
     fields.extend(position());
     Arc::new(Schema::new(fields))

@@ -161,10 +161,21 @@ impl EventRows {
     }
 }
 
+/// One refused record, as the `quarantine` table tells it.
+pub struct QuarantineRow<'a> {
+    pub received_at: Timestamp,
+    pub source: &'a str,
+    pub rejection: &'a Rejection,
+    pub bytes: &'a [u8],
+    /// What a request said of it outside of `bytes`, in JSON.
+    pub request: Option<&'a str>,
+}
+
 pub struct QuarantineRows {
     received_at: Moments,
     texts: [StringBuilder; 5],
     bytes: BinaryBuilder,
+    requests: StringBuilder,
     positions: Positions,
 }
 
@@ -174,21 +185,15 @@ impl Default for QuarantineRows {
             received_at: Moments::new(),
             texts: Default::default(),
             bytes: BinaryBuilder::new(),
+            requests: StringBuilder::new(),
             positions: Positions::new(),
         }
     }
 }
 
 impl QuarantineRows {
-    pub fn push(
-        &mut self,
-        partition: &PartitionId,
-        offset: Offset,
-        received_at: Timestamp,
-        source: &str,
-        rejection: &Rejection,
-        bytes: &[u8],
-    ) {
+    pub fn push(&mut self, partition: &PartitionId, offset: Offset, row: &QuarantineRow<'_>) {
+        let QuarantineRow { received_at, source, rejection, bytes, request } = *row;
         self.received_at.push(Some(received_at));
         let texts = [
             Some(source),
@@ -199,6 +204,7 @@ impl QuarantineRows {
         ];
         self.texts.iter_mut().zip(texts).for_each(|(column, text)| column.append_option(text));
         self.bytes.append_value(bytes);
+        self.requests.append_option(request);
         self.positions.push(partition, offset);
     }
 
@@ -206,6 +212,7 @@ impl QuarantineRows {
         let mut columns: Vec<ArrayRef> = vec![Arc::new(self.received_at.0.finish())];
         columns.extend(arrays(self.texts));
         columns.push(Arc::new(self.bytes.finish()));
+        columns.push(Arc::new(self.requests.finish()));
         columns.extend(self.positions.finish());
         RecordBatch::try_new(layout::QUARANTINE.clone(), columns)
     }

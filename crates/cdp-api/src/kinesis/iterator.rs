@@ -20,7 +20,7 @@ pub(super) struct ShardIterator {
     pub shard: String,
     /// `None`: from the oldest record kept.
     pub after: Option<Sequence>,
-    /// Records that arrived earlier are passed over.
+    /// Records that arrived earlier are passed over: their end is sought when the iterator is used.
     pub not_before: Option<Timestamp>,
     pub made_at: Timestamp,
 }

@@ -7,6 +7,7 @@ mod fault;
 mod iterator;
 mod put;
 mod read;
+mod seek;
 mod show;
 mod signature;
 mod stream_name;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::description::{Shard, StreamDescription};
 use super::fault::{Fault, Kind};
 use super::iterator::ShardIterator;
+use super::seek::{before, seek};
 use super::stream_name;
 use super::wire::{Blob, Moment};
 use crate::Api;
@@ -103,19 +104,25 @@ pub(super) async fn get_records<S: Stream + StreamDescription>(
     }
     let now = api.now();
     let iterator = ShardIterator::decode(&text, &api.stream_name, now)?;
-    let read = api.stream.read(&PartitionId::new(&iterator.shard), iterator.after, limit, MAX_BYTES).await?;
+    let after = match iterator.not_before {
+        Some(moment) => seek(&*api.stream, &find_shard(api, &iterator.shard).await?, iterator.after, moment).await?,
+        None => iterator.after,
+    };
+    let read = api.stream.read(&PartitionId::new(&iterator.shard), after, limit, MAX_BYTES).await?;
     // Described after the read: records that came in between count as behind, never as read.
     let newest = find_shard(api, &iterator.shard).await?.newest;
 
     let last = read.last().map(|record| (record.sequence, record.arrived_at));
-    let is_at_tip = last.map(|(sequence, _)| sequence).or(iterator.after) >= newest;
+    let reached = last.map(|(sequence, _)| sequence).or(after);
+    let is_at_tip = reached >= newest;
     let behind_ms = match last {
         Some((_, arrived_at)) if !is_at_tip => (now.as_ms() - arrived_at.as_ms()).max(0),
         _ => 0,
     };
+    // What came in since the place was sought may be too early still.
     let is_wanted = |record: &Record| iterator.not_before.is_none_or(|not_before| record.arrived_at >= not_before);
     let next = ShardIterator {
-        after: last.map(|(sequence, _)| sequence).or(iterator.after),
+        after: reached,
         made_at: now,
         shard: iterator.shard.clone(),
         not_before: next_not_before(iterator.not_before, last),
@@ -141,16 +148,6 @@ async fn find_shard<S: StreamDescription>(api: &Api<S>, id: &str) -> Result<Shar
     })
 }
 
-/// The number just below; `None` for 0, before which there is nothing.
-fn before(sequence: Sequence) -> Option<Sequence> {
-    let mut bytes = sequence.to_be_bytes();
-    let borrowed_from = bytes.iter().rposition(|byte| *byte != 0)?;
-    for (at, byte) in bytes.iter_mut().enumerate().skip(borrowed_from) {
-        *byte = if at == borrowed_from { *byte - 1 } else { u8::MAX };
-    }
-    Sequence::from_be_bytes(&bytes)
-}
-
 impl From<Record> for RecordView {
     fn from(record: Record) -> Self {
         Self {
@@ -159,19 +156,6 @@ impl From<Record> for RecordView {
             data: Blob(record.data),
             partition_key: record.partition_key,
             encryption_type: "NONE",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_number_before_borrows_through_zeros() {
-        assert_eq!(before(Sequence::new(0)), None);
-        for number in [1, 256, 1 << 64, u128::MAX] {
-            assert_eq!(before(Sequence::new(number)), Some(Sequence::new(number - 1)), "{number}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Signature version 4: whoever sends must hold the secret of a configured access key. Without configured keys anyone may.
 
+use std::collections::HashSet;
+
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use cdp_event::Timestamp;
@@ -48,6 +50,7 @@ struct Claim<'a> {
     date: &'a str,
     region: &'a str,
     service: &'a str,
+    /// Invariant: names with semicolons between, each once.
     signed_headers: &'a str,
     signature: Vec<u8>,
 }
@@ -59,15 +62,10 @@ impl<'a> Claim<'a> {
         let mut scope = field("Credential")?.rsplitn(5, '/');
         let (end, service, region, date, key_id) =
             (scope.next()?, scope.next()?, scope.next()?, scope.next()?, scope.next()?);
+        let signed_headers = field("SignedHeaders")?;
         let signature = unhex(field("Signature")?)?;
-        (end == "aws4_request").then_some(Self {
-            key_id,
-            date,
-            region,
-            service,
-            signed_headers: field("SignedHeaders")?,
-            signature,
-        })
+        let is_sound = end == "aws4_request" && are_different(signed_headers.split(';'));
+        is_sound.then_some(Self { key_id, date, region, service, signed_headers, signature })
     }
 
     fn scope(&self) -> String {
@@ -81,6 +79,12 @@ impl<'a> Claim<'a> {
             .try_fold(start, |key, part| Some(mac(&key, part)?.finalize().into_bytes().to_vec()));
         key.and_then(|key| mac(&key, signed)).is_some_and(|mac| mac.verify_slice(&self.signature).is_ok())
     }
+}
+
+/// What is signed holds a header as often as it is named: a large one that is named over and over would fill the memory.
+fn are_different<'n>(mut names: impl Iterator<Item = &'n str>) -> bool {
+    let mut seen = HashSet::new();
+    names.all(|name| seen.insert(name.to_ascii_lowercase()))
 }
 
 fn canonical_request(claim: &Claim<'_>, parts: &Parts, body: &[u8]) -> String {
@@ -183,6 +187,8 @@ mod tests {
         assert_eq!(checked(&SIGNED.replace("us-east-1", "eu-west-1"), b"", now), Some(Kind::InvalidSignature));
         assert_eq!(checked(&SIGNED.replace("AKIDEXAMPLE", "AKIDOTHER"), b"", now), Some(Kind::UnrecognizedClient));
         assert_eq!(checked(&SIGNED.replace("Signature=5f", "Signature=5g"), b"", now), Some(Kind::IncompleteSignature));
+        let twice = SIGNED.replace("SignedHeaders=host", "SignedHeaders=host;Host");
+        assert_eq!(checked(&twice, b"", now), Some(Kind::IncompleteSignature));
         assert_eq!(checked("Basic abc", b"", now), Some(Kind::IncompleteSignature));
         assert!(check(&[], &vanilla(""), b"", "2015-08-30T12:40:00.000Z".parse().expect("a time")).is_ok());
     }

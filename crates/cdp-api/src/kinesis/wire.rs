@@ -37,7 +37,7 @@ impl Format {
         match self {
             Self::Json if body.is_empty() => serde_json::from_slice(b"{}").map_err(|error| error.to_string()),
             Self::Json => serde_json::from_slice(body).map_err(|error| error.to_string()),
-            Self::Cbor => ciborium::from_reader(body).map_err(|error| error.to_string()),
+            Self::Cbor => ciborium::from_reader(body).map_err(explain),
         }
         .map_err(Fault::serialization)
     }
@@ -51,6 +51,19 @@ impl Format {
             }
         }
         .map_err(|error| Fault::new(Kind::InternalFailure, error))
+    }
+}
+
+/// The library's own words are its types'.
+fn explain(error: ciborium::de::Error<std::io::Error>) -> String {
+    use ciborium::de::Error;
+    match error {
+        // The body is in memory: reading it fails where it ends.
+        Error::Io(_) => "the body ends before its CBOR is whole".to_owned(),
+        Error::Syntax(at) => format!("the body is no CBOR: byte {at} can't be read"),
+        Error::Semantic(Some(at), what) => format!("{what}, at byte {at}"),
+        Error::Semantic(None, what) => what,
+        Error::RecursionLimitExceeded => "the body is nested too deeply".to_owned(),
     }
 }
 

@@ -126,13 +126,18 @@ pub(super) async fn guard<S>(State(profiles): State<Arc<Profiles<S>>>, request: 
 where
     S: Send + Sync + 'static,
 {
-    let id = request.extensions().get::<RequestId>().map(RequestId::to_header);
-    let mut response = match profiles.tokens.of(&request) {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let response = match profiles.tokens.of(&request) {
         Ok(token) => answer(token, request, next).await,
         Err(refusal) => refusal.into_response(),
     };
+    named(id.as_ref(), response)
+}
+
+/// The answer with its request's id in Segment's header.
+pub(super) fn named(id: Option<&RequestId>, mut response: Response) -> Response {
     if let Some(id) = id {
-        response.headers_mut().insert(REQUEST_ID, id);
+        response.headers_mut().insert(REQUEST_ID, id.to_header());
     }
     response
 }

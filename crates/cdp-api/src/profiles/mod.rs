@@ -11,6 +11,7 @@ mod history;
 mod freshness;
 mod view;
 
+mod parameters;
 mod profile;
 mod segment;
 
@@ -19,7 +20,9 @@ mod documented;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use cdp_app::{Found, Lookup, ProfileName};
 use cdp_ports::{Clock, State};
@@ -31,6 +34,8 @@ pub use history::{Asked, History, PastEvent, Wanted};
 use access::Tokens;
 pub(crate) use documented::documented;
 use refusal::Refusal;
+
+use crate::requests::short;
 
 /// What the handlers share.
 pub struct Profiles<S> {
@@ -61,6 +66,24 @@ pub fn routes<S: State + 'static>(profiles: Arc<Profiles<S>>) -> Router {
     Router::new()
         .route("/v1/profiles/{name}", get(profile::profile))
         .merge(segment::routes())
+        .method_not_allowed_fallback(not_allowed)
         .route_layer(from_fn_with_state(Arc::clone(&profiles), access::guard))
         .with_state(profiles)
+}
+
+/// Whether errors at this path are told in Segment's form, also where it leads to nothing.
+pub(crate) fn is_ours(path: &str) -> bool {
+    ["/v1/profiles", "/v1/spaces"]
+        .into_iter()
+        .filter_map(|ours| path.strip_prefix(ours))
+        .any(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+pub(crate) fn no_such_path(request: &Request) -> Response {
+    let refusal = Refusal::NoSuchPath(short(request.uri().path()));
+    access::named(request.extensions().get(), refusal.into_response())
+}
+
+async fn not_allowed(request: Request) -> Refusal {
+    Refusal::NotAllowed(format!("{} {}", request.method(), short(request.uri().path())))
 }

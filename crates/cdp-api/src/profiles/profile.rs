@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -12,6 +12,7 @@ use utoipa::IntoParams;
 
 use super::Profiles;
 use super::freshness::answer;
+use super::parameters::AskedQuery;
 use super::refusal::Refusal;
 use super::view::{Include, ProfileView};
 
@@ -40,7 +41,7 @@ pub(super) struct ProfileQuery {
 pub(super) async fn profile<S: State + 'static>(
     Shared(profiles): Shared<Arc<Profiles<S>>>,
     name: Result<Path<String>, PathRejection>,
-    query: Result<Query<ProfileQuery>, QueryRejection>,
+    query: AskedQuery<ProfileQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let (Path(name), Query(query)) = (name?, query?);

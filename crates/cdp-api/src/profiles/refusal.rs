@@ -34,6 +34,10 @@ pub(super) enum Refusal {
     BadParameter(String),
     #[error("Profile was not found.")]
     NotFound,
+    #[error("there is no {0} here; /v1/openapi.json has the paths that there are")]
+    NoSuchPath(String),
+    #[error("{0} can't be done here; see the answer's `allow` header")]
+    NotAllowed(String),
     #[error("profiles can't be read just now; ask again after {} s", whole_seconds(*wait))]
     Busy { wait: Duration },
     /// The cause is for the log.
@@ -52,7 +56,8 @@ impl Refusal {
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::TooFast { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BadName(_) | Self::BadCollection | Self::BadParameter(_) => StatusCode::BAD_REQUEST,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoSuchPath(_) => StatusCode::NOT_FOUND,
+            Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unavailable { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -64,8 +69,8 @@ impl Refusal {
             Self::Forbidden { .. } => "forbidden",
             Self::TooFast { .. } => "rate_limit_error",
             Self::BadName(_) | Self::BadCollection => "validation_error",
-            Self::BadParameter(_) => "invalid_request_error",
-            Self::NotFound => "not_found",
+            Self::BadParameter(_) | Self::NotAllowed(_) => "invalid_request_error",
+            Self::NotFound | Self::NoSuchPath(_) => "not_found",
             Self::Busy { .. } => "unavailable",
             Self::Unavailable { .. } => "internal_error",
         }
@@ -93,7 +98,12 @@ impl From<PathRejection> for Refusal {
 
 impl From<QueryRejection> for Refusal {
     fn from(rejection: QueryRejection) -> Self {
-        Self::BadParameter(rejection.body_text())
+        let text = rejection.body_text();
+        let twice = text.split_once("duplicate field `").and_then(|(_, rest)| rest.split_once('`'));
+        match twice {
+            Some((name, _)) => Self::bad_parameter(name, "is there twice; send it once"),
+            None => Self::BadParameter(text),
+        }
     }
 }
 

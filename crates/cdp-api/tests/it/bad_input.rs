@@ -88,6 +88,7 @@ async fn unknown_paths_and_wrong_methods_are_told_so() {
     for (method, path, status, code) in [
         ("POST", "/v1/nothing", 404, "not_found"),
         ("POST", "/v1/track/", 404, "not_found"),
+        ("GET", "/v1/profilesx", 404, "not_found"),
         ("GET", "/", 405, "not_allowed"),
         ("GET", "/v1/track", 405, "not_allowed"),
         ("DELETE", "/v1/batch", 405, "not_allowed"),

@@ -104,6 +104,11 @@ impl Answer {
         self.json()["code"].as_str().unwrap_or("").to_owned()
     }
 
+    /// In the form of Segment's Profile API.
+    pub fn error_code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or("").to_owned()
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
     }

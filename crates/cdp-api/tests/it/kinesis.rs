@@ -1,10 +1,10 @@
 //! The Kinesis API, in both of its codings.
 
 use cdp_api::{AccessKey, Limits, Secret};
-use cdp_ports::FaultKind;
+use cdp_ports::{FaultKind, NewRecord, Stream};
 use serde_json::{Value, json};
 
-use crate::front::{Answer, Front, front, front_with};
+use crate::front::{Answer, Front, NOW, front, front_with};
 
 const FIRST: &str = "shardId-000000000000";
 
@@ -75,6 +75,79 @@ async fn an_iterator_starts_where_it_is_told() {
         (json!({"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": 1_900_000_000}), vec![]),
     ] {
         assert_eq!(keys(&front, request.clone()).await, expected, "{request}");
+    }
+}
+
+/// A record of the first shard for each of the times, in ms from now; its place among them is its key.
+async fn with_arrivals(front: &Front, first: usize, arrivals: impl Iterator<Item = i64>) {
+    for (number, ms) in (first..).zip(arrivals) {
+        let record = NewRecord { partition_key: number.to_string(), explicit_hash_key: Some(0), data: "hi".into() };
+        front.stream.append(vec![record], NOW.plus_ms(ms)).await.expect("memory");
+    }
+}
+
+/// The first `limit` records from a moment on, in ms from now; how often the stream was read; and the next iterator.
+async fn from_moment(front: &Front, moment_ms: i64, limit: usize) -> (Vec<usize>, usize, Value) {
+    let seconds = NOW.plus_ms(moment_ms).as_ms() as f64 / 1000.0;
+    let iterator = iterator(front, json!({"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": seconds})).await;
+    next_of(front, &iterator, limit).await
+}
+
+async fn next_of(front: &Front, iterator: &Value, limit: usize) -> (Vec<usize>, usize, Value) {
+    front.stream.take_reads();
+    let page = ask(front, "GetRecords", json!({"ShardIterator": iterator, "Limit": limit})).await.json();
+    let records = page["Records"].as_array().expect("records");
+    let numbers = records.iter().filter_map(|record| record["PartitionKey"].as_str()?.parse().ok());
+    (numbers.collect(), front.stream.take_reads(), page["NextShardIterator"].clone())
+}
+
+#[tokio::test]
+async fn a_moment_is_found_without_reading_what_came_before_it() {
+    const EVERY_10_MS: fn(i64) -> i64 = |number| number * 10;
+    const HUNDREDS_AT_ONCE: fn(i64) -> i64 = |number| number / 100;
+    for (arrival, records, oldest, moment_ms, expected) in [
+        (EVERY_10_MS, 0, 0, 0, vec![]),
+        (EVERY_10_MS, 1, 0, 0, vec![0]),
+        (EVERY_10_MS, 1, 0, 1, vec![]),
+        (EVERY_10_MS, 2, 0, 1, vec![1]),
+        (EVERY_10_MS, 11_000, 0, -5000, vec![0, 1]),
+        (EVERY_10_MS, 11_000, 0, 0, vec![0, 1]),
+        (EVERY_10_MS, 11_000, 0, 1, vec![1, 2]),
+        (EVERY_10_MS, 11_000, 0, 50_000, vec![5000, 5001]),
+        (EVERY_10_MS, 11_000, 0, 50_001, vec![5001, 5002]),
+        (EVERY_10_MS, 11_000, 0, 109_990, vec![10_999]),
+        (EVERY_10_MS, 11_000, 0, 109_991, vec![]),
+        (EVERY_10_MS, 11_000, 6000, 0, vec![6000, 6001]),
+        (EVERY_10_MS, 11_000, 6000, 60_000, vec![6000, 6001]),
+        (EVERY_10_MS, 11_000, 6000, 60_001, vec![6001, 6002]),
+        (EVERY_10_MS, 11_000, 10_999, 0, vec![10_999]),
+        (EVERY_10_MS, 11_000, 11_000, 0, vec![]),
+        (HUNDREDS_AT_ONCE, 11_000, 0, 7, vec![700, 701]),
+        (HUNDREDS_AT_ONCE, 11_000, 0, 109, vec![10_900, 10_901]),
+        (HUNDREDS_AT_ONCE, 11_000, 0, 110, vec![]),
+    ] {
+        let case = format!("{records} records from {oldest} on, {moment_ms} ms");
+        let front = front();
+        with_arrivals(&front, 0, (0..records).map(arrival)).await;
+        front.stream.forget_below(oldest);
+        let (found, reads, _) = from_moment(&front, moment_ms, 2).await;
+        assert_eq!(found, expected, "{case}");
+        assert!(reads <= 16, "{case}: {reads} reads");
+    }
+}
+
+#[tokio::test]
+async fn records_before_a_moment_that_is_still_to_come_are_passed_over() {
+    for already in [0, 3] {
+        let front = front();
+        with_arrivals(&front, 0, 0..already).await;
+        let (found, _, next) = from_moment(&front, 1000, 1).await;
+        assert_eq!(found, [0; 0]);
+        with_arrivals(&front, 10, [500, 999, 1000, 1001].into_iter()).await;
+        let (found, _, next) = next_of(&front, &next, 1).await;
+        assert_eq!(found, [12]);
+        let (found, reads, _) = next_of(&front, &next, 10).await;
+        assert_eq!((found, reads), (vec![13], 1), "it is reached, and not sought again");
     }
 }
 
@@ -240,6 +313,23 @@ async fn cbor_says_the_same_in_bytes() {
     let record = field(&read, "Records").into_array().expect("records").remove(0).into_map().expect("a record");
     assert_eq!(field(&record, "Data"), Cbor::Bytes(vec![0, 0xff]));
     assert_eq!(field(&record, "ApproximateArrivalTimestamp"), at);
+    let deep = [&b"\xa1\x61x"[..], &[0x81; 1000]].concat();
+    for (body, says) in [
+        (b"".to_vec(), "ends before"),
+        (b"\xa1\x6aStreamName".to_vec(), "ends before"),
+        (b"\x1c".to_vec(), "byte 0"),
+        (b"\xff".to_vec(), "expected map"),
+        (b"\xa1\x64Data\x05".to_vec(), "integer `5`, expected byte"),
+        (deep, "nested too deeply"),
+    ] {
+        let headers = [("x-amz-target", "Kinesis_20131202.PutRecord"), ("content-type", "application/x-amz-cbor-1.1")];
+        let answer = front.post("/", &headers, body.clone()).await;
+        let refused: Cbor = ciborium::from_reader(&answer.body[..]).expect("CBOR");
+        let refused = refused.into_map().expect("a map");
+        assert_eq!(field(&refused, "__type"), "SerializationException".into());
+        let message = field(&refused, "message").into_text().expect("a text");
+        assert!(message.contains(says) && !message.contains(['{', '(']), "{}: {message}", body.escape_ascii());
+    }
     let (status, refused) = ask(&front, "PutRecord", vec![("StreamName", "other".into())]).await;
     assert_eq!((status, field(&refused, "__type")), (400, "ResourceNotFoundException".into()));
 }

@@ -163,21 +163,60 @@ async fn what_can_not_be_answered_is_told_in_segments_form() {
         ("/v1/spaces/s/collections/accounts/profiles/group_id:1/traits", 404, "not_found", "not found"),
         ("/v1/spaces/s/collections/u!/profiles/user_id:jane/traits", 400, "validation_error", "collection"),
         (&part("traits?limit=0"), 400, "invalid_request_error", "between 1 and 200"),
-        (&part("traits?limit=many"), 400, "invalid_request_error", "limit"),
-        (&part("traits?verbose=maybe"), 400, "invalid_request_error", "verbose"),
-        (&part("traits?class=other"), 400, "invalid_request_error", "class"),
+        (
+            &part("traits?limit=many"),
+            400,
+            "invalid_request_error",
+            "`limit` takes a number between 1 and 200, not \"many\"",
+        ),
+        (&part("traits?limit="), 400, "invalid_request_error", "`limit` takes a number between 1 and 200, not \"\""),
+        (&part("traits?limit=-1"), 400, "invalid_request_error", "`limit` takes a number between 1 and 200"),
+        (&part("traits?limit=1&limit=2"), 400, "invalid_request_error", "`limit` is there twice"),
+        (&part("traits?verbose=maybe"), 400, "invalid_request_error", "`verbose` takes `true` or `false`"),
+        (&part("traits?class=other"), 400, "invalid_request_error", "`class` takes `audience` or `computed_trait`"),
+        (&part("external_ids?verbose=maybe"), 400, "invalid_request_error", "`verbose` takes `true` or `false`"),
         (&part("external_ids?limit=101"), 400, "invalid_request_error", "between 1 and 100"),
         (&part("external_ids?next=%21"), 400, "invalid_request_error", "cursor"),
         (&part("events?next=bm9wZQ"), 400, "invalid_request_error", "cursor"),
-        (&part("events?sort=up"), 400, "invalid_request_error", "sort"),
-        (&part("events?start=yesterday"), 400, "invalid_request_error", "`start`"),
+        (&part("events?sort=up"), 400, "invalid_request_error", "`sort` takes `asc` or `desc`, not \"up\""),
+        (&part("events?limit=x"), 400, "invalid_request_error", "`limit` takes a number between 1 and 100"),
+        (&part("events?start=yesterday"), 400, "invalid_request_error", "`start` is not a time"),
+        (&part("events?end=9999-12-31"), 400, "invalid_request_error", "`end` is out of range"),
         (&part("links?limit=21"), 400, "invalid_request_error", "between 1 and 20"),
+        (&part("links?limit=x"), 400, "invalid_request_error", "`limit` takes a number between 1 and 20"),
     ] {
         let answer = people.get(path, &[READER]).await;
         let error = &answer.json()["error"];
         assert_eq!((answer.status.as_u16(), error["code"].as_str()), (status, Some(code)), "{path}: {error}");
         assert!(error["message"].as_str().is_some_and(|message| message.contains(says)), "{path}: {error}");
     }
+}
+
+#[tokio::test]
+async fn paths_and_methods_that_there_are_not_are_told_in_segments_form() {
+    let people = story().await;
+    let of_jane = "/v1/spaces/s/collections/users/profiles/user_id:jane";
+    for (method, path, status, code) in [
+        ("GET", "/v1/profiles", 404, "not_found"),
+        ("GET", "/v1/profiles/", 404, "not_found"),
+        ("GET", "/v1/profiles/user_id:jane/", 404, "not_found"),
+        ("GET", "/v1/profiles/user_id:jane/nosuch", 404, "not_found"),
+        ("POST", "/v1/profiles/user_id:jane/nosuch", 404, "not_found"),
+        ("GET", "/v1/spaces/s", 404, "not_found"),
+        ("GET", of_jane, 404, "not_found"),
+        ("GET", &format!("{of_jane}/nosuch"), 404, "not_found"),
+        ("POST", "/v1/profiles/user_id:jane", 405, "invalid_request_error"),
+        ("DELETE", &format!("{of_jane}/traits"), 405, "invalid_request_error"),
+    ] {
+        let answer = people.call(method, path, &[READER, ("x-request-id", "r-1")], "{}").await;
+        assert_eq!((answer.status.as_u16(), answer.error_code().as_str()), (status, code), "{method} {path}");
+        let message = answer.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(message.contains(path), "{method} {path}: {message}");
+        assert_eq!(answer.header("allow"), if status == 405 { "GET,HEAD" } else { "" }, "{method} {path}");
+        assert_eq!((answer.header("x-request-id"), answer.header("request-id")), ("r-1", "r-1"), "{method} {path}");
+    }
+    let stranger = people.call("POST", "/v1/profiles/user_id:jane", &[], "{}").await;
+    assert_eq!(stranger.error_code(), "authentication_error");
 }
 
 #[tokio::test]

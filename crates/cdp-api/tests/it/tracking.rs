@@ -118,6 +118,7 @@ async fn an_oversize_event_that_comes_alone_is_refused_and_nothing_is_kept() {
     for bytes in [(32 << 10) + 1, 2 << 20] {
         let answer = front.post("/v1/track", &[WEB], event_of(bytes)).await;
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "event_too_large"), "{bytes}");
+        assert!(answer.json()["message"].as_str().is_some_and(|told| told.contains("at most 32768")), "{bytes}");
     }
     assert_eq!(front.kept().await.len(), 0);
     assert_eq!(front.post("/v1/track", &[WEB], event_of(32 << 10)).await.status, 200);

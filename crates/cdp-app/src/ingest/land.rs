@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::iter;
 
-use cdp_event::{Offset, PartitionId, Timestamp};
+use cdp_event::{Envelope, Offset, PartitionId, Timestamp};
 use cdp_identity::{Edge, IdentitySet, ProfileId, SetItem};
-use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRows};
+use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRow, QuarantineRows};
 use cdp_ports::{Batches, Chance, Clock, DataFile, Landing, State, TableName};
 use cdp_profile::{Outline, Person, Verdict};
 use hashbrown::{HashMap, HashSet};
@@ -85,8 +85,15 @@ impl<S: State, L: Landing, C: Clock + Chance> Land<'_, S, L, C> {
         for (day, refused) in by_day(refused, |refused| refused.arrived_at) {
             let mut batches = refused.chunks(ROWS_AT_A_TIME).map(|some| {
                 let mut rows = QuarantineRows::default();
-                for Refused { offset, arrived_at, source, bytes, rejection } in some {
-                    rows.push(self.partition, *offset, *arrived_at, source, rejection, bytes);
+                for Refused { offset, arrived_at, source, envelope, bytes, rejection } in some {
+                    let envelope = Envelope::unwrap(envelope).and_then(Result::ok);
+                    let request = envelope.and_then(|(envelope, _)| envelope.request());
+                    let (received_at, request) = (*arrived_at, request.as_deref());
+                    rows.push(
+                        self.partition,
+                        *offset,
+                        &QuarantineRow { received_at, source, rejection, bytes, request },
+                    );
                 }
                 rows.finish()
             });

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use arrow::array::AsArray;
+use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use cdp_event::{Envelope, Rejection, Timestamp};
+use cdp_event::{Envelope, Reason, Rejection, Timestamp};
 use cdp_ports::{
     Condition, FaultKind, Key, LakeReader, NewRecord, PortError, PortResult, State, Stream, Transaction, Write,
 };
@@ -22,6 +22,9 @@ pub(super) struct Refused {
     source: String,
     received_at: Timestamp,
     bytes: Bytes,
+    request: Option<String>,
+    is_of_a_file: bool,
+    is_bad_row: bool,
 }
 
 pub(super) async fn rows(lake: &impl LakeReader, page: &Page) -> PortResult<Vec<Refused>> {
@@ -30,17 +33,23 @@ pub(super) async fn rows(lake: &impl LakeReader, page: &Page) -> PortResult<Vec<
 
 fn read(batch: &RecordBatch) -> Option<Vec<Refused>> {
     let text = |name: &str| batch.column_by_name(name)?.as_string_opt::<i32>();
-    let (partition, sequence, source) = (text("partition")?, text("sequence")?, text("source")?);
+    let (partition, sequence, source, reason) =
+        (text("partition")?, text("sequence")?, text("source")?, text("reason")?);
     let sub = batch.column_by_name("sub")?.as_primitive_opt::<Int32Type>()?;
     let received_at = batch.column_by_name("received_at")?.as_primitive_opt::<TimestampMicrosecondType>()?;
     let bytes = batch.column_by_name("bytes")?.as_binary_opt::<i32>()?;
+    // A table that an older release made has none.
+    let request = text("request");
     let row = |at: usize| Refused {
         partition: partition.value(at).to_owned(),
+        is_of_a_file: partition.value(at).starts_with("drop/"),
+        is_bad_row: reason.value(at) == Reason::BadRow.as_str(),
         sequence: sequence.value(at).to_owned(),
         sub: sub.value(at),
         source: source.value(at).to_owned(),
         received_at: Timestamp::from_ms(received_at.value(at).div_euclid(1000)),
         bytes: Bytes::copy_from_slice(bytes.value(at)),
+        request: request.filter(|column| column.is_valid(at)).map(|column| column.value(at).to_owned()),
     };
     Some((0..batch.num_rows()).map(row).collect())
 }
@@ -48,6 +57,11 @@ fn read(batch: &RecordBatch) -> Option<Vec<Refused>> {
 impl Refused {
     pub fn bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// A line of CSV is no event by itself, nor is a row that its source's mapping makes none of: they come again with their file.
+    fn may_be_an_event(&self) -> bool {
+        !self.is_of_a_file || (self.bytes.starts_with(b"{") && !self.is_bad_row)
     }
 
     fn mark(&self) -> Key {
@@ -70,6 +84,10 @@ impl Refused {
             context: None,
             whole_bytes: None,
             refused,
+        };
+        let envelope = match &self.request {
+            Some(request) => envelope.with_request(request),
+            None => envelope,
         };
         NewRecord {
             partition_key: format!("{}.{}", self.sequence, self.sub),
@@ -99,11 +117,13 @@ pub(super) async fn send(
     rows: &[Refused],
     now: Timestamp,
 ) -> PortResult<Sent> {
-    let keys: Vec<Key> = rows.iter().map(Refused::mark).collect();
+    let rows: Vec<&Refused> = rows.iter().filter(|row| row.may_be_an_event()).collect();
+    let keys: Vec<Key> = rows.iter().map(|row| row.mark()).collect();
     let marks = state.get(&keys).await?;
     let is_ours = |mark: &&cdp_ports::Item| mark.body == job.id.as_bytes();
     let marked_before = marks.iter().flatten().filter(is_ours).count() as u64;
-    let fresh: Vec<&Refused> = rows.iter().zip(&marks).filter(|(_, mark)| mark.is_none()).map(|(row, _)| row).collect();
+    let fresh: Vec<&Refused> =
+        rows.iter().zip(&marks).filter(|(_, mark)| mark.is_none()).map(|(row, _)| *row).collect();
     let sent = Sent {
         replayed: marked_before + fresh.len() as u64,
         passed_over: marks.iter().flatten().count() as u64 - marked_before,

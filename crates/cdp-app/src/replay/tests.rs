@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adapter_memory::{MemoryLake, MemoryState, MemoryStream};
 use cdp_event::{Envelope, Offset, PartitionId, Reason, Record, Rejection, Sequence};
-use cdp_lake::rows::QuarantineRows;
+use cdp_lake::rows::{QuarantineRow, QuarantineRows};
 use cdp_ports::{FaultKind, Item, Key, Lake, Landing, PortResult, TableName, Transaction};
 use futures::executor::block_on;
 
@@ -155,7 +155,14 @@ fn refused() -> MemoryLake {
             let (offset, received_at) = (Offset::new(Sequence::new(at as u128), 0), Timestamp::from_ms(at as i64 / 3));
             let bytes = format!("row {at}");
             let rejection = Rejection::new(Reason::NotJson, "");
-            rows.push(&PartitionId::new("a"), offset, received_at, "web", &rejection, bytes.as_bytes());
+            let row = QuarantineRow {
+                received_at,
+                source: "web",
+                rejection: &rejection,
+                bytes: bytes.as_bytes(),
+                request: None,
+            };
+            rows.push(&PartitionId::new("a"), offset, &row);
         }
         commit(&lake, TableName::Quarantine, file as u64 + 1, rows.finish().expect("columns of one length"));
     }

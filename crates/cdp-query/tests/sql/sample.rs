@@ -5,7 +5,7 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use cdp_event::{Identifier, Namespace, Offset, PartitionId, RawEvent, Reason, Rejection, Timestamp, validate};
 use cdp_identity::ProfileId;
-use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRows};
+use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRow, QuarantineRows};
 use cdp_ports::{Lake, Landing, TableName};
 use cdp_query::Query;
 use tempfile::TempDir;
@@ -110,9 +110,17 @@ pub fn event_rows(day: i64, first: u64, events: &[impl AsRef<[u8]>]) -> Result<R
 fn quarantine(day: i64) -> Result<RecordBatch, ArrowError> {
     let mut rows = QuarantineRows::default();
     let rejection = Rejection::of("event", Reason::MissingEvent, "a track event has no `event`");
-    rows.push(&partition(), offset(day, 50), morning(day), "web", &rejection, b"{\"type\":\"track\"}");
+    let row = QuarantineRow {
+        received_at: morning(day),
+        source: "web",
+        rejection: &rejection,
+        bytes: b"{\"type\":\"track\"}",
+        request: Some(r#"{"sentAt":"2026-01-30T09:00:00.000Z"}"#),
+    };
+    rows.push(&partition(), offset(day, 50), &row);
     let rejection = Rejection::new(Reason::NotUtf8, "byte 0 is not UTF-8");
-    rows.push(&partition(), offset(day, 51), morning(day), "web", &rejection, b"\xff\x00");
+    let row = QuarantineRow { rejection: &rejection, bytes: b"\xff\x00", request: None, ..row };
+    rows.push(&partition(), offset(day, 51), &row);
     rows.finish()
 }
 

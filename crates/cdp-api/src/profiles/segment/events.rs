@@ -6,20 +6,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use cdp_app::Found;
-use cdp_event::{EventKind, Timestamp};
+use cdp_event::{EventKind, NotATime, Timestamp};
 use cdp_ports::State;
 use cdp_profile::RecentEvent;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::cursor::{Cursor, bad_next, open, page, seal};
-use super::{Asked, AskedPath, limit, listed};
+use super::{Asked, AskedPath, listed};
 use crate::profiles::freshness::KEPT;
+use crate::profiles::parameters::{AskedQuery, limit, word};
 use crate::profiles::refusal::Refusal;
 use crate::profiles::view::{Json, Moment};
 use crate::profiles::{PastEvent, Profiles, Wanted};
@@ -32,7 +32,8 @@ const USUAL_DAYS_MS: i64 = 14 * 86_400_000;
 #[into_params(parameter_in = Query)]
 pub(super) struct EventsQuery {
     /// 10 unless it is given, at most 100.
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>)]
+    limit: Option<String>,
     /// Names of events, with commas between.
     include: Option<String>,
     exclude: Option<String>,
@@ -40,17 +41,16 @@ pub(super) struct EventsQuery {
     start: Option<String>,
     /// Events before this time, in ISO 8601.
     end: Option<String>,
-    #[serde(default)]
-    sort: Sort,
+    #[param(value_type = Option<Sort>)]
+    sort: Option<String>,
     next: Option<String>,
 }
 
-#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, ToSchema)]
+#[schema(rename_all = "snake_case")]
 #[schema(as = SegmentSort)]
 pub(super) enum Sort {
     Asc,
-    #[default]
     Desc,
 }
 
@@ -114,10 +114,10 @@ struct Related {
 pub(super) async fn events<S: State + 'static>(
     Shared(profiles): Shared<Arc<Profiles<S>>>,
     asked: AskedPath,
-    query: Result<Query<EventsQuery>, QueryRejection>,
+    query: AskedQuery<EventsQuery>,
 ) -> Result<Response, Refusal> {
     let (Path(asked), Query(query)) = (asked?, query?);
-    let limit = limit(query.limit, USUAL, MOST)?;
+    let limit = limit(query.limit.as_deref(), USUAL, MOST)?;
     let mut wanted = wanted(&query, limit, profiles.clock.now())?;
     let found = asked.find(&profiles).await?;
     wanted.profiles = found.set.members().to_vec();
@@ -131,6 +131,7 @@ pub(super) async fn events<S: State + 'static>(
 
 /// One more than are shown: it begins the next page.
 fn wanted(query: &EventsQuery, limit: usize, now: Timestamp) -> Result<Wanted<'_>, Refusal> {
+    let sort = word("sort", query.sort.as_deref(), &[("asc", Sort::Asc), ("desc", Sort::Desc)])?;
     let start = query.start.as_deref().map(|text| moment("start", text)).transpose()?;
     Ok(Wanted {
         profiles: vec![],
@@ -138,7 +139,7 @@ fn wanted(query: &EventsQuery, limit: usize, now: Timestamp) -> Result<Wanted<'_
         exclude: listed(query.exclude.as_deref()).unwrap_or_default(),
         start: start.unwrap_or(now.plus_ms(-USUAL_DAYS_MS)),
         end: query.end.as_deref().map(|text| moment("end", text)).transpose()?,
-        newest_first: matches!(query.sort, Sort::Desc),
+        newest_first: matches!(sort, Some(Sort::Desc) | None),
         from: query.next.as_deref().filter(|next| !next.is_empty()).map(place).transpose()?,
         limit: limit + 1,
     })
@@ -204,8 +205,14 @@ fn place(next: &str) -> Result<(Timestamp, String), Refusal> {
 
 /// A time, or a date alone: its first moment.
 fn moment(name: &str, text: &str) -> Result<Timestamp, Refusal> {
-    let whole = text.parse().or_else(|_| format!("{text}T00:00:00Z").parse());
-    whole.map_err(|_| {
-        Refusal::bad_parameter(name, "is not a time in ISO 8601, such as 2026-01-31 or 2026-01-31T09:30:00Z")
+    let whole = match text.parse() {
+        Err(NotATime::Unreadable(_)) => format!("{text}T00:00:00Z").parse(),
+        read => read,
+    };
+    whole.map_err(|error| match error {
+        NotATime::Unreadable(_) => {
+            Refusal::bad_parameter(name, "is not a time in ISO 8601, such as 2026-01-31 or 2026-01-31T09:30:00Z")
+        }
+        NotATime::OutOfRange(_) => Refusal::bad_parameter(name, "is out of range"),
     })
 }

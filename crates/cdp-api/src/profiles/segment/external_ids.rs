@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -13,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::cursor::{Cursor, open, page, seal};
-use super::{Asked, AskedPath, limit, listed};
+use super::{Asked, AskedPath, listed};
 use crate::profiles::Profiles;
 use crate::profiles::freshness::answer;
+use crate::profiles::parameters::{AskedQuery, flag, limit};
 use crate::profiles::refusal::Refusal;
 use crate::profiles::view::Moment;
 
@@ -26,12 +26,13 @@ const MOST: usize = 100;
 #[into_params(parameter_in = Query)]
 pub(super) struct ExternalIdsQuery {
     /// 25 unless it is given, at most 100.
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>)]
+    limit: Option<String>,
     /// Types, such as `user_id`, with commas between.
     include: Option<String>,
     /// Taken, and without effect: all fields are always shown.
-    #[serde(default, rename = "verbose")]
-    _verbose: bool,
+    #[param(value_type = Option<bool>)]
+    verbose: Option<String>,
     next: Option<String>,
 }
 
@@ -83,11 +84,12 @@ impl<'a> From<&'a Held> for ExternalId<'a> {
 pub(super) async fn external_ids<S: State + 'static>(
     Shared(profiles): Shared<Arc<Profiles<S>>>,
     asked: AskedPath,
-    query: Result<Query<ExternalIdsQuery>, QueryRejection>,
+    query: AskedQuery<ExternalIdsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let (Path(asked), Query(query)) = (asked?, query?);
-    let limit = limit(query.limit, USUAL, MOST)?;
+    flag("verbose", query.verbose.as_deref())?;
+    let limit = limit(query.limit.as_deref(), USUAL, MOST)?;
     let from = query.next.as_deref().filter(|next| !next.is_empty()).map(open).transpose()?;
     let found = asked.find(&profiles).await?;
     answer(&found, &headers, |found| {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -11,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::cursor::Cursor;
-use super::{Asked, AskedPath, limit};
+use super::{Asked, AskedPath};
 use crate::profiles::Profiles;
 use crate::profiles::freshness::answer;
+use crate::profiles::parameters::{AskedQuery, limit};
 use crate::profiles::refusal::Refusal;
 
 const MOST: usize = 20;
@@ -22,7 +22,8 @@ const MOST: usize = 20;
 #[into_params(parameter_in = Query)]
 pub(super) struct LinksQuery {
     /// 20 unless it is given, which is also the most.
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>)]
+    limit: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -47,11 +48,11 @@ pub(super) struct LinksPage {
 pub(super) async fn links<S: State + 'static>(
     Shared(profiles): Shared<Arc<Profiles<S>>>,
     asked: AskedPath,
-    query: Result<Query<LinksQuery>, QueryRejection>,
+    query: AskedQuery<LinksQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let (Path(asked), Query(query)) = (asked?, query?);
-    let limit = limit(query.limit, MOST, MOST)?;
+    let limit = limit(query.limit.as_deref(), MOST, MOST)?;
     let found = asked.find(&profiles).await?;
     answer(&found, &headers, |found| LinksPage { data: [], cursor: Cursor::new(&asked, found, "links", limit, None) })
 }

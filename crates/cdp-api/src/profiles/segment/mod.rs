@@ -69,11 +69,3 @@ impl Asked {
 fn listed(list: Option<&str>) -> Option<Vec<&str>> {
     list.map(|list| list.split(',').map(str::trim).filter(|part| !part.is_empty()).collect())
 }
-
-fn limit(asked: Option<usize>, usual: usize, most: usize) -> Result<usize, Refusal> {
-    match asked {
-        None => Ok(usual),
-        Some(limit) if (1..=most).contains(&limit) => Ok(limit),
-        Some(_) => Err(Refusal::bad_parameter("limit", &format!("is between 1 and {most}"))),
-    }
-}

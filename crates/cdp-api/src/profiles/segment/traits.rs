@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -13,32 +12,36 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::{IntoParams, ToSchema};
 
 use super::cursor::{Cursor, page};
-use super::{Asked, AskedPath, limit, listed};
+use super::{Asked, AskedPath, listed};
 use crate::profiles::Profiles;
 use crate::profiles::freshness::answer;
+use crate::profiles::parameters::{AskedQuery, flag, limit, word};
 use crate::profiles::refusal::Refusal;
 use crate::profiles::view::{Json, Moment};
 
 const USUAL: usize = 10;
 const MOST: usize = 200;
+const CLASSES: [(&str, Class); 2] = [("audience", Class::Audience), ("computed_trait", Class::ComputedTrait)];
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TraitsQuery {
     /// 10 unless it is given, at most 200.
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>)]
+    limit: Option<String>,
     /// Names of traits, with commas between.
     include: Option<String>,
-    class: Option<Class>,
+    #[param(value_type = Option<Class>)]
+    class: Option<String>,
     /// With source and time.
-    #[serde(default)]
-    verbose: bool,
+    #[param(value_type = Option<bool>)]
+    verbose: Option<String>,
     next: Option<String>,
 }
 
 /// Traits that the platform makes itself.
-#[derive(Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, ToSchema)]
+#[schema(rename_all = "snake_case")]
 #[schema(as = SegmentTraitClass)]
 pub(super) enum Class {
     Audience,
@@ -67,28 +70,39 @@ pub(super) struct TraitsPage<'a> {
 pub(super) async fn traits<S: State + 'static>(
     Shared(profiles): Shared<Arc<Profiles<S>>>,
     asked: AskedPath,
-    query: Result<Query<TraitsQuery>, QueryRejection>,
+    query: AskedQuery<TraitsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let (Path(asked), Query(query)) = (asked?, query?);
-    let limit = limit(query.limit, USUAL, MOST)?;
+    let limit = limit(query.limit.as_deref(), USUAL, MOST)?;
+    let wanted = Wanted {
+        names: listed(query.include.as_deref()),
+        class: word("class", query.class.as_deref(), &CLASSES)?,
+        verbose: flag("verbose", query.verbose.as_deref())?,
+        from: query.next.as_deref().unwrap_or_default(),
+    };
     let found = asked.find(&profiles).await?;
-    answer(&found, &headers, |found| page_of(&asked, &query, found, limit))
+    answer(&found, &headers, |found| page_of(&asked, &wanted, found, limit))
 }
 
-fn page_of<'a>(asked: &Asked, query: &TraitsQuery, found: &'a Found, limit: usize) -> TraitsPage<'a> {
-    let from = query.next.as_deref().unwrap_or_default();
-    let names = listed(query.include.as_deref());
-    let is_asked_for = |name: &str| match query.class {
-        None => names.as_ref().is_none_or(|names| names.contains(&name)),
+struct Wanted<'q> {
+    names: Option<Vec<&'q str>>,
+    class: Option<Class>,
+    verbose: bool,
+    from: &'q str,
+}
+
+fn page_of<'a>(asked: &Asked, wanted: &Wanted<'_>, found: &'a Found, limit: usize) -> TraitsPage<'a> {
+    let is_asked_for = |name: &str| match wanted.class {
+        None => wanted.names.as_ref().is_none_or(|names| names.contains(&name)),
         // Events set all of the traits there are.
         Some(Class::Audience | Class::ComputedTrait) => false,
     };
     let all = found.person.traits.iter().map(|(name, value)| (&**name, value));
-    let rest = all.filter(|(name, _)| *name >= from && is_asked_for(name));
+    let rest = all.filter(|(name, _)| *name >= wanted.from && is_asked_for(name));
     let (traits, next) = page(rest, limit);
     let cursor = Cursor::new(asked, found, "traits", limit, next.map(|(name, _)| name.to_owned()));
-    TraitsPage { traits: Traits { traits, verbose: query.verbose }, cursor }
+    TraitsPage { traits: Traits { traits, verbose: wanted.verbose }, cursor }
 }
 
 struct Traits<'a> {

@@ -3,7 +3,7 @@ use std::iter::once;
 use adapter_memory::MemoryLake;
 use arrow::array::Array;
 use cdp_event::{Reason, Rejection, Sequence};
-use cdp_lake::rows::QuarantineRows;
+use cdp_lake::rows::{QuarantineRow, QuarantineRows};
 use cdp_ports::{Lake, Landing};
 use futures::executor::block_on;
 
@@ -29,14 +29,14 @@ fn add(lake: &MemoryLake, plan: u64, rows: &[Row]) {
     for (ms, partition, sequence, source, reason) in rows {
         let offset = Offset::new(Sequence::new(*sequence), 0);
         let bytes = format!("{partition}{sequence}");
-        made.push(
-            &PartitionId::new(partition),
-            offset,
-            Timestamp::from_ms(*ms),
+        let row = QuarantineRow {
+            received_at: Timestamp::from_ms(*ms),
             source,
-            &Rejection::new(*reason, ""),
-            bytes.as_bytes(),
-        );
+            rejection: &Rejection::new(*reason, ""),
+            bytes: bytes.as_bytes(),
+            request: None,
+        };
+        made.push(&PartitionId::new(partition), offset, &row);
     }
     let table = TableName::Quarantine;
     block_on(async {
