@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::memory::most_held;
 use crate::seeds::{self, MOMENT, gzip, zstd};
+use crate::stall::{is_stalled, time};
 use crate::{fuzz_one_in, seeds_of};
 
 const SOURCE: &str = "partner";
@@ -263,6 +264,19 @@ fn a_long_file_is_the_same_rows_in_whatever_pieces_it_comes_and_in_bounded_memor
             }
         }
     });
+}
+
+#[test]
+fn a_long_file_of_any_lines_is_read_once() {
+    let settings = settings(MAPPINGS[1]);
+    for file in seeds::csv() {
+        let times = (2 << 20) / file.len();
+        // The second comes in crumbs.
+        for long in [file.repeat(times), zstd(&file).repeat(times)] {
+            let is_stalled = is_stalled(|| time(|| drop(summary(&long, "a.csv", &settings))));
+            assert!(!is_stalled, "{}", file.escape_ascii());
+        }
+    }
 }
 
 /// How a file is packed; how many rows it has, what they are, and how they ended.

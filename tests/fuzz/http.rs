@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use cdp_api::kinesis::{Shard, StreamDescription, StreamFacts};
-use cdp_api::{Api, ApiConfig, Limits, Metrics, Outside, Secret, Source};
+use cdp_api::{AccessKey, Api, ApiConfig, Limits, Metrics, Outside, Secret, Source};
 use cdp_event::{PartitionId, Parts, Record, Sequence, Timestamp, decode, validate};
 use cdp_ports::{Chance, Clock, NewRecord, PortResult, Stream};
 use cdp_webhooks::Webhook;
@@ -24,7 +24,7 @@ use crate::seeds::{self, MOMENT, gzip};
 use crate::{fuzz_one_in, seeds_of};
 
 /// A call of 40 KB, what it becomes in the stream, and what HTTP takes.
-const MEMORY_BYTES: usize = 16 << 20;
+pub const MEMORY_BYTES: usize = 16 << 20;
 
 #[test]
 fn events_of_a_call_are_in_the_stream_or_the_call_is_refused() {
@@ -117,20 +117,24 @@ const KINESIS: [&[u8]; 20] = [
     b"====",
 ];
 
-struct Front {
-    stream: Arc<Kept>,
+pub struct Front {
+    pub stream: Arc<Kept>,
     router: Router,
     runtime: Runtime,
 }
 
 impl Front {
     fn new() -> Self {
+        Self::with_keys(vec![])
+    }
+
+    pub fn with_keys(access_keys: Vec<AccessKey>) -> Self {
         let source = Source { name: "web".into(), write_key: Secret::new("key"), events_per_second: None };
         let config = ApiConfig {
             stream_name: "events".into(),
             sources: vec![source],
             webhooks: vec![webhook()],
-            access_keys: vec![],
+            access_keys,
             limits: Limits::default(),
         };
         let stream = Arc::new(Kept::default());
@@ -140,8 +144,9 @@ impl Front {
         Self { stream, router: cdp_api::router(&api, Router::new()), runtime }
     }
 
-    fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (StatusCode, Bytes) {
-        let request = headers.iter().fold(Request::post(path), |request, (name, value)| request.header(*name, *value));
+    pub fn post<V: AsRef<[u8]>>(&self, path: &str, headers: &[(&str, V)], body: &[u8]) -> (StatusCode, Bytes) {
+        let request =
+            headers.iter().fold(Request::post(path), |request, (name, value)| request.header(*name, value.as_ref()));
         let request = request.body(Body::from(body.to_vec())).expect("a request");
         self.runtime.block_on(async {
             let answer = self.router.clone().oneshot(request).await.expect("infallible");
@@ -191,7 +196,8 @@ impl Front {
         let (operation, body) = (&input[..at], input.get(at + 1..).unwrap_or_default());
         let operation = String::from_utf8_lossy(operation).replace(|c: char| !c.is_ascii_alphanumeric(), "");
         let target = format!("Kinesis_20131202.{operation}");
-        let (status, answer) = self.post("/", &[("x-amz-target", &target), ("content-type", content_type)], body);
+        let (status, answer) =
+            self.post("/", &[("x-amz-target", target.as_str()), ("content-type", content_type)], body);
         let records = self.stream.take();
         let answer: Value = match content_type.contains("cbor") {
             true => ciborium::from_reader(&answer[..]).expect("CBOR"),
@@ -238,14 +244,14 @@ fn decision(record: &Record, source: &str) -> String {
 
 /// One shard, which can be emptied.
 #[derive(Default)]
-struct Kept(Mutex<Vec<Record>>);
+pub struct Kept(Mutex<Vec<Record>>);
 
 impl Kept {
     fn shard() -> PartitionId {
         PartitionId::new("shardId-000000000000")
     }
 
-    fn take(&self) -> Vec<Record> {
+    pub fn take(&self) -> Vec<Record> {
         std::mem::take(&mut self.0.lock().expect("one thread"))
     }
 }
@@ -279,7 +285,7 @@ impl StreamDescription for Kept {
     }
 }
 
-struct Still;
+pub struct Still;
 
 impl Clock for Still {
     fn now(&self) -> Timestamp {

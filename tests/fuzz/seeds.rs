@@ -2,6 +2,11 @@
 
 mod calls;
 mod files;
+mod payloads;
+mod people;
+mod questions;
+mod signed;
+mod stored;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,8 +20,15 @@ use cdp_profile::Member;
 
 pub use calls::{calls, kinesis_cbor, kinesis_json, webhooks};
 pub use files::{csv, files, gzip, objects, parquet, zstd};
+pub use payloads::{kinesis_batches, notifications, replay_jobs};
+pub use people::{people, sound_event};
+pub use questions::{names, questions};
+pub use signed::{Call, Scheme, SigV4, schemes, sigv4_calls};
+pub use stored::{packs, stored_checkpoints, stored_files, stored_plans, stored_replays};
 
 pub const MOMENT: Timestamp = Timestamp::from_ms(1_769_851_800_000);
+/// One that is taken.
+pub const EVENT: &str = r#"{"type":"track","messageId":"m","event":"Seen","userId":"jane"}"#;
 
 /// The example events, accepted and rejected.
 pub fn events() -> Vec<Vec<u8>> {

@@ -7,9 +7,9 @@ use std::fmt::Display;
 use std::path::Path;
 
 use cdp_local::FileReport;
-use indicatif::ProgressBar;
 
 use crate::fault::Fault;
+use crate::progress::Reading;
 
 pub use bucket::Bucket;
 pub use folder::Folder;
@@ -24,6 +24,13 @@ pub trait Drops {
 
 /// A file that is where the deployment finds it. Shows where.
 pub trait Dropped: Display {
-    /// Until it is taken in. The bar counts rows.
-    fn follow(&self, bar: &ProgressBar) -> Result<FileReport, Fault>;
+    /// The report that was there already when it was dropped: of the same file, dropped earlier.
+    fn earlier(&self) -> Option<&FileReport>;
+
+    /// Until it is taken in.
+    fn follow(&self, bar: &Reading) -> Result<FileReport, Fault>;
+}
+
+fn show(report: &FileReport, bar: &Reading) {
+    bar.tell(report.rows, report.read_bytes.map(|read| (read, report.bytes())));
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
-use cdp_local::{DeploymentError, DoorError, DropError, OpenError, UpError};
+use cdp_local::{DeploymentError, DoorError, DropError, NotDroppable, OpenError, UpError};
 use cdp_remote::RemoteError;
 
 #[derive(Debug)]
@@ -89,9 +89,18 @@ impl From<DropError> for Fault {
         match error {
             DropError::Deployment(error) => error.into(),
             DropError::Open(error) => error.into(),
-            DropError::NoSource { .. } | DropError::WhichSource(_) | DropError::Io { .. } => Self::wrong(error),
+            DropError::NoSource { .. }
+            | DropError::WhichSource(_)
+            | DropError::NotDroppable(_)
+            | DropError::Io { .. } => Self::wrong(error),
             DropError::Intake(_) | DropError::Commit(_) => Self::unavailable(error),
         }
+    }
+}
+
+impl From<NotDroppable> for Fault {
+    fn from(error: NotDroppable) -> Self {
+        Self::wrong(error)
     }
 }
 
@@ -102,6 +111,7 @@ impl From<RemoteError> for Fault {
             | RemoteError::NoCredentials(_)
             | RemoteError::NoStack { .. }
             | RemoteError::NoOutput { .. }
+            | RemoteError::NotDroppable(_)
             | RemoteError::Io { .. } => Self::wrong(error),
             RemoteError::NoTables(_)
             | RemoteError::Query(_)

@@ -65,7 +65,7 @@ impl<W: Write> Printer<W> {
         self.rows += 1;
         match &mut self.form {
             Form::Table(sheet, out) => {
-                sheet.push(cells.iter().map(text).collect());
+                sheet.push(cells.iter().map(text).map(harmless).collect());
                 if sheet.is_full() { sheet.print(out) } else { Ok(()) }
             }
             Form::Csv(writer) => writer.write_record(cells.iter().map(text)).map_err(io_error),
@@ -109,6 +109,22 @@ fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// Without what steers a terminal, or turns the direction of its text: cells are what producers sent.
+fn harmless(text: String) -> String {
+    let steers = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(steers) {
+        return text;
+    }
+    let mut told = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if steers(c) { told.extend(c.escape_default()) } else { told.push(c) }
+    }
+    told
 }
 
 /// Few rows, all of them known.
@@ -186,6 +202,19 @@ mod tests {
         let table = written(Format::Table, &sample());
         assert!(table.contains("name") && table.contains("a,b"), "{table}");
         assert!(written(Format::Table, &[]).contains("name"));
+    }
+
+    #[test]
+    fn a_cell_steers_no_terminal() {
+        for (cell, told) in [
+            ("\u{1b}[31mred\u{7}", "\\u{1b}[31mred\\u{7}"),
+            ("a\tb\rc", "a\\tb\\rc"),
+            ("\u{202e}gnp", "\\u{202e}gnp"),
+            ("José €\nline", "José €\nline"),
+        ] {
+            assert_eq!(harmless(cell.to_owned()), told);
+        }
+        assert!(!written(Format::Table, &[[json!("\u{1b}[31m"), json!(null)]]).contains('\u{1b}'));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use cdp_ports::PortError;
@@ -52,6 +53,26 @@ impl<C: Content + ?Sized> Read for Placed<C> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.content.read_at(self.at, into)?;
         self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// Counts what is read, for whoever gave the reader away.
+pub(crate) struct Counted {
+    reader: Box<dyn Read + Send>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Counted {
+    pub fn new(reader: Box<dyn Read + Send>, bytes: Arc<AtomicU64>) -> Self {
+        Self { reader, bytes }
+    }
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(into)?;
+        self.bytes.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
 }

@@ -48,13 +48,33 @@ pub const REPORTS_FOLDER: &str = ".reports";
 /// Endings that programs give to files they still write.
 const UNFINISHED: [&str; 6] = ["tmp", "temp", "part", "partial", "filepart", "crdownload"];
 
-/// Whether a file is left alone: it is hidden, in a folder that is (such as that of the reports), or still being written.
-/// `name`: below its source's folder.
-pub fn is_passed_over(name: &str) -> bool {
+/// Why a file is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PassedOver {
+    #[error("a file without a name is passed over; give it one")]
+    Nameless,
+    /// Or in a folder that is, such as that of the reports.
+    #[error("names that begin with a dot are passed over as hidden; give it another name")]
+    Hidden,
+    #[error("names that end in .{0} are passed over while a file is still written; give it another name")]
+    Unfinished(&'static str),
+}
+
+/// `name`: below its source's folder. `None`: the file is taken in.
+pub fn why_passed_over(name: &str) -> Option<PassedOver> {
     let file = name.rsplit('/').next().unwrap_or(name);
-    let ending = file.rsplit_once('.').map_or("", |(_, ending)| ending);
-    let is_hidden = name.split('/').any(|part| part.starts_with('.'));
-    file.is_empty() || is_hidden || UNFINISHED.iter().any(|unfinished| ending.eq_ignore_ascii_case(unfinished))
+    if file.is_empty() {
+        return Some(PassedOver::Nameless);
+    }
+    if name.split('/').any(|part| part.starts_with('.')) {
+        return Some(PassedOver::Hidden);
+    }
+    let (_, ending) = file.rsplit_once('.')?;
+    UNFINISHED.into_iter().find(|unfinished| ending.eq_ignore_ascii_case(unfinished)).map(PassedOver::Unfinished)
+}
+
+pub fn is_passed_over(name: &str) -> bool {
+    why_passed_over(name).is_some()
 }
 
 #[cfg(test)]
@@ -64,21 +84,22 @@ mod tests {
     #[test]
     fn what_is_hidden_or_unfinished_is_passed_over() {
         for (name, expected) in [
-            ("a.csv", false),
-            ("2026/a.csv", false),
-            ("part", false),
-            ("a.part.csv", false),
-            ("a.csv.part", true),
-            ("a.TMP", true),
-            (".a.csv", true),
-            (".part", true),
-            (".reports/a.csv.json", true),
-            ("2026/.reports/a.csv.json", true),
-            (".trash/2026/a.csv", true),
-            ("2026/", true),
-            ("", true),
+            ("a.csv", None),
+            ("2026/a.csv", None),
+            ("part", None),
+            ("a.part.csv", None),
+            ("a.csv.part", Some(PassedOver::Unfinished("part"))),
+            ("a.TMP", Some(PassedOver::Unfinished("tmp"))),
+            ("a.FilePart", Some(PassedOver::Unfinished("filepart"))),
+            (".a.csv", Some(PassedOver::Hidden)),
+            (".part", Some(PassedOver::Hidden)),
+            (".reports/a.csv.json", Some(PassedOver::Hidden)),
+            ("2026/.reports/a.csv.json", Some(PassedOver::Hidden)),
+            (".trash/2026/a.csv", Some(PassedOver::Hidden)),
+            ("2026/", Some(PassedOver::Nameless)),
+            ("", Some(PassedOver::Nameless)),
         ] {
-            assert_eq!(is_passed_over(name), expected, "{name}");
+            assert_eq!(why_passed_over(name), expected, "{name}");
         }
     }
 }

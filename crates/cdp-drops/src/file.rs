@@ -87,6 +87,11 @@ fn report_path(path: &Path) -> Option<PathBuf> {
 }
 
 impl Stamp {
+    /// Of the file at `path`.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self::of(&fs::metadata(path)?))
+    }
+
     pub(crate) fn of(metadata: &Metadata) -> Self {
         let ns = |seconds: i64, ns: i64| seconds.saturating_mul(1_000_000_000).saturating_add(ns);
         Self {

@@ -106,6 +106,8 @@ struct Work<'w, F, S, L, C> {
     partition: PartitionId,
     stored: StoredFile,
     settings: String,
+    /// Of the file, by now.
+    read_bytes: Option<u64>,
     started: Timestamp,
     reported: Timestamp,
 }
@@ -140,7 +142,8 @@ impl<'w, F: Dropped, S: State, L: Landing, C: Clock + Chance> Work<'w, F, S, L, 
             stored.name = file.name().to_owned();
         }
         let reported = Timestamp::default();
-        Ok(Self { ingest, worker, source, file, partition, stored, settings, started: now, reported })
+        let read_bytes = None;
+        Ok(Self { ingest, worker, source, file, partition, stored, settings, read_bytes, started: now, reported })
     }
 
     fn io(&self, error: io::Error) -> IntakeError {
@@ -184,6 +187,7 @@ impl<'w, F: Dropped, S: State, L: Landing, C: Clock + Chance> Work<'w, F, S, L, 
                 return Err(IntakeError::Changed(self.file.place()));
             }
             self.stored.encoding = Some(rows.encoding().to_owned());
+            self.read_bytes = Some(rows.read_bytes());
             let ending = rows.ending().cloned().map(StoredEnding::from);
             if retold.is_some() || self.worker.checkpoint().closed {
                 self.retell(&batch, rows.number()).await?;
@@ -304,6 +308,7 @@ impl<'w, F: Dropped, S: State, L: Landing, C: Clock + Chance> Work<'w, F, S, L, 
             format: self.stored.format.clone(),
             compression: self.stored.compression.clone(),
             encoding: self.stored.encoding.clone(),
+            read_bytes: self.read_bytes.filter(|_| status == Status::Running),
             rows: counts.records,
             events: counts.received,
             taken: counts.accepted,

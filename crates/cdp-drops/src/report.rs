@@ -43,6 +43,9 @@ pub struct FileReport {
     pub format: Option<String>,
     pub compression: Option<String>,
     pub encoding: Option<String>,
+    /// How much of the file is read by now, as long as it is being read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_bytes: Option<u64>,
     pub rows: u64,
     /// A row that tells of a person and of what the person did is two events.
     pub events: u64,
@@ -83,6 +86,7 @@ impl FileReport {
             format: None,
             compression: None,
             encoding: None,
+            read_bytes: None,
             rows: 0,
             events: 0,
             taken: 0,
@@ -108,6 +112,21 @@ impl FileReport {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
+    /// How large the file is.
+    pub fn bytes(&self) -> u64 {
+        self.stamp.bytes
+    }
+
+    /// Whether nothing more comes of the file.
+    pub fn is_over(&self) -> bool {
+        self.status != Status::Running
+    }
+
+    /// Whether it tells of the file, and not of one that had its name before. Another mode is no other file.
+    pub fn tells_of(&self, stamp: &Stamp) -> bool {
+        (self.stamp.bytes, self.stamp.modified_ns) == (stamp.bytes, stamp.modified_ns)
+    }
+
     /// Whether it tells of a file that took this one's name.
     pub fn is_of_a_later(&self, stamp: &Stamp) -> bool {
         self.stamp.modified_ns > stamp.modified_ns
@@ -115,8 +134,7 @@ impl FileReport {
 
     /// Whether there is nothing to do for a file. With other settings, one of which nothing was taken gets another chance.
     pub(crate) fn settles(&self, stamp: &Stamp, settings: &str) -> bool {
-        let is_over = self.status != Status::Running;
         let is_read_so = self.settings == settings || self.taken + self.duplicates > 0;
-        is_over && self.stamp == *stamp && is_read_so
+        self.is_over() && self.stamp == *stamp && is_read_so
     }
 }

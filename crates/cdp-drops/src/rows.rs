@@ -8,6 +8,7 @@ mod parquet;
 
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cdp_event::{Reason, Rejection};
 
@@ -16,7 +17,7 @@ use self::json_array::JsonArrayRows;
 use self::json_lines::JsonLineRows;
 use self::parquet::ParquetRows;
 use crate::batch::{Batch, BatchLimits};
-use crate::content::{Content, Placed, is_of_the_place};
+use crate::content::{Content, Counted, Placed, is_of_the_place};
 use crate::file::FileContent;
 use crate::format::{Compression, Format, detect};
 use crate::settings::DropSettings;
@@ -61,6 +62,9 @@ pub struct Rows {
     layout: Layout,
     /// The number of the last row that was read.
     number: u64,
+    /// Of the content: how many there are, and how many were read in order.
+    length: u64,
+    read: Arc<AtomicU64>,
     ending: Option<Ending>,
 }
 
@@ -84,6 +88,11 @@ trait ReadRows: Send {
     }
 
     fn encoding(&self) -> &'static str;
+
+    /// Where that is known beforehand.
+    fn rows_in_all(&self) -> Option<u64> {
+        None
+    }
 }
 
 enum Step {
@@ -107,20 +116,20 @@ impl Rows {
         if let (Some(fault), true) = (fault, inflated_head.is_empty()) {
             return Err(unreadable(format!("it can't be inflated ({}): {fault}", compression.as_str()), None));
         }
-        let format = match settings.format {
-            Some(format) => format,
-            None => detect(name, &as_utf8(inflated_head, settings)).map_err(|detail| unreadable(detail, None))?,
-        };
-        let layout = Layout { format, compression };
-        let reader = Self::reader(content, layout.clone(), source, settings).map_err(|fault| match fault {
+        let format = detect(name, &as_utf8(inflated_head, settings), settings);
+        let layout = Layout { format: format.map_err(|detail| unreadable(detail, None))?, compression };
+        let (length, read) = (content.length(), Arc::default());
+        let reader = Self::reader(content, &read, layout.clone(), source, settings);
+        let reader = reader.map_err(|fault| match fault {
             Fault::Device(error) => OpenError::Device(error),
             Fault::Content(detail) => unreadable(detail, Some(layout.clone())),
         })?;
-        Ok(Self { reader, layout, number: 0, ending: None })
+        Ok(Self { reader, layout, number: 0, length, read, ending: None })
     }
 
     fn reader(
         content: Arc<dyn Content>,
+        read: &Arc<AtomicU64>,
         layout: Layout,
         source: &str,
         settings: &DropSettings,
@@ -133,7 +142,8 @@ impl Rows {
             };
             return Ok(Box::new(ParquetRows::open(content, source, settings)?));
         }
-        let window = Window::new(Text::new(compression.reader(content.in_order())?, settings.assumed(format)));
+        let counted = Counted::new(content.in_order(), Arc::clone(read));
+        let window = Window::new(Text::new(compression.reader(counted)?, settings.assumed(format)));
         Ok(match format {
             Format::Csv => Box::new(CsvRows::open(window, source, settings)?),
             Format::JsonLines => Box::new(JsonLineRows::new(window, JsonShape::new(source, settings.mapping.as_ref()))),
@@ -155,6 +165,13 @@ impl Rows {
     /// The number of the last row that was read; rows are numbered from 1.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// How much of the content is read by now: of Parquet, which is not read in order, its share by rows.
+    pub fn read_bytes(&self) -> u64 {
+        let Some(all) = self.reader.rows_in_all() else { return self.read.load(Ordering::Relaxed) };
+        let share = u128::from(self.length) * u128::from(self.number) / u128::from(all.max(1));
+        u64::try_from(share).unwrap_or(u64::MAX).min(self.length)
     }
 
     /// Once the rows have ended.

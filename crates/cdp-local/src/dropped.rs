@@ -6,7 +6,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use cdp_app::{CommitError, Committer};
-use cdp_drops::{BatchLimits, DropSource, FileReport, Intake, IntakeError, LocalFile, names_for};
+use cdp_drops::{
+    BatchLimits, DropSource, FileReport, Intake, IntakeError, LocalFile, NotDroppable, Stamp, check_droppable,
+    names_for,
+};
 use cdp_ports::TableName;
 use futures::executor::block_on;
 
@@ -23,6 +26,8 @@ pub enum DropError {
     NoSource { name: String, known: Vec<String> },
     #[error("a drop source must be chosen with --source; there is {}", or_none(.0))]
     WhichSource(Vec<String>),
+    #[error(transparent)]
+    NotDroppable(#[from] NotDroppable),
     #[error("{}: {source}", .path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -33,6 +38,29 @@ pub enum DropError {
 
 fn or_none(names: &[String]) -> String {
     if names.is_empty() { "none: add [drops.NAME]".to_owned() } else { names.join(", ") }
+}
+
+/// A file that is in its source's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    pub path: PathBuf,
+    stamp: Stamp,
+}
+
+impl Placed {
+    fn at(path: PathBuf) -> io::Result<Self> {
+        Ok(Self { stamp: Stamp::at(&path)?, path })
+    }
+
+    /// What was told of it by now: not of a file that had its name before, and also when it was taken away meanwhile.
+    pub fn report(&self) -> Option<FileReport> {
+        let stamp = Stamp::at(&self.path);
+        FileReport::read(&self.path).filter(|report| report.tells_of(stamp.as_ref().unwrap_or(&self.stamp)))
+    }
+
+    pub fn is_gone(&self) -> bool {
+        !self.path.exists()
+    }
 }
 
 impl Deployment {
@@ -49,32 +77,27 @@ impl Deployment {
 
     /// Copies `file` into the folder of `source`, where it appears whole. Answers where it stands. A name that another
     /// content has gets a number; a file that is there already stays.
-    pub fn place(&self, source: &str, file: &Path) -> Result<PathBuf, DropError> {
+    pub fn place(&self, source: &str, file: &Path) -> Result<Placed, DropError> {
         let folder = self.drop_folder(source);
         let at = |path: &Path| {
             let path = path.to_owned();
             move |source| DropError::Io { path, source }
         };
+        check_droppable(file)?;
         fs::create_dir_all(&folder).map_err(at(&folder))?;
-        can_be_read(file).map_err(at(file))?;
         for place in names_for(file).map(|name| folder.join(name)) {
             if !place.exists() {
                 let hidden = folder.join(format!(".{}.part", std::process::id()));
                 fs::copy(file, &hidden).map_err(at(&folder))?;
                 fs::rename(&hidden, &place).map_err(at(&place))?;
-                return Ok(place);
+                return Placed::at(place).map_err(at(file));
             }
             if has_same_content(file, &place).map_err(at(file))? {
-                return Ok(place);
+                return Placed::at(place).map_err(at(file));
             }
         }
         Err(at(file)(io::Error::from(io::ErrorKind::AlreadyExists)))
     }
-}
-
-fn can_be_read(file: &Path) -> io::Result<()> {
-    let is_file = fs::File::open(file)?.metadata()?.is_file();
-    if is_file { Ok(()) } else { Err(io::Error::new(io::ErrorKind::IsADirectory, "it is no file")) }
 }
 
 fn has_same_content(one: &Path, other: &Path) -> io::Result<bool> {
@@ -134,7 +157,7 @@ mod tests {
         let mut placed = |content: &str| {
             fs::write(&file, content).expect("written");
             let place = deployment.place("partner", &file).expect("room");
-            place.file_name().expect("a name").to_string_lossy().into_owned()
+            place.path.file_name().expect("a name").to_string_lossy().into_owned()
         };
         let names = ["a", "b", "a", "b", "c"].map(&mut placed);
         assert_eq!(names, ["orders.csv.gz", "orders-2.csv.gz", "orders.csv.gz", "orders-2.csv.gz", "orders-3.csv.gz"]);
@@ -149,12 +172,36 @@ mod tests {
         let file = dir.path().join("people.csv");
         fs::write(&file, "user_id,email\nu1,a@example.com\nu2,b@example.com\n,\n").expect("written");
         let place = deployment.place(&source, &file).expect("room");
-        let report = take_in(dir.path(), &source, &place, |_| {}).expect("taken in");
+        assert_eq!(place.report(), None);
+        let report = take_in(dir.path(), &source, &place.path, |_| {}).expect("taken in");
+        assert_eq!(place.report(), Some(report.clone()));
         assert_eq!((report.status.as_str(), report.taken, report.refused), ("done", 2, 1), "{report:?}");
         let lake = cdp_query::Query::open(&deployment.lake()).expect("tables");
         let runtime = tokio::runtime::Runtime::new().expect("threads");
         let (_, rows) = runtime.block_on(lake.sql("select user_id from events")).expect("rows");
         assert_eq!(rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
+    }
+
+    #[test]
+    fn a_report_is_of_the_file_that_stands_there_or_stood_there_last() {
+        let dir = tempfile::tempdir().expect("a folder");
+        init(&dir.path().join("shop")).expect("an empty folder");
+        let shop = dir.path().join("shop");
+        let deployment = Deployment::open(&shop).expect("sound");
+        let file = dir.path().join("people.csv");
+        let place = |content: &str| {
+            fs::write(&file, content).expect("written");
+            deployment.place("partner", &file).expect("room")
+        };
+        let first = place("user_id\nu1\n");
+        let report = take_in(&shop, "partner", &first.path, |_| {}).expect("taken in");
+        assert_eq!(place("user_id\nu1\n").report(), Some(report.clone()), "it is there already");
+        fs::remove_file(&first.path).expect("it is there");
+        assert_eq!((first.report(), first.is_gone()), (Some(report), true));
+        let second = place("user_id\nu1\nu2\n");
+        assert_eq!((&second.path, second.report(), second.is_gone()), (&first.path, None, false));
+        let report = take_in(&shop, "partner", &second.path, |_| {}).expect("taken in");
+        assert_eq!((report.rows, second.report()), (2, Some(report)));
     }
 
     #[test]

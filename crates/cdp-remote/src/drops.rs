@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cdp_drops::{FileReport, REPORTS_FOLDER, names_for};
+use cdp_drops::{FileReport, REPORTS_FOLDER, check_droppable, names_for};
 use futures::TryStreamExt;
 use object_store::path::Path as Key;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, WriteMultipart};
@@ -49,7 +49,8 @@ impl DropBucket {
     /// Puts the file as `SOURCE/NAME`. A name that another content has gets a number; a file that is there already stays.
     pub async fn place(&self, source: &str, file: &Path) -> Result<Placed, RemoteError> {
         let at = |error| RemoteError::Io { path: file.to_owned(), source: error };
-        let bytes = size(file).map_err(at)?;
+        check_droppable(file)?;
+        let bytes = std::fs::metadata(file).map_err(at)?.len();
         for name in names_for(file) {
             let mut placed = self.named(source, &name)?;
             match self.find(&placed.key).await? {
@@ -145,11 +146,6 @@ impl DropBucket {
     }
 }
 
-fn size(file: &Path) -> std::io::Result<u64> {
-    let found = File::open(file)?.metadata()?;
-    if found.is_file() { Ok(found.len()) } else { Err(std::io::Error::other("it is no file")) }
-}
-
 /// Fewer bytes at the file's end only. What was just read or written is in the page cache: it is not worth a thread.
 fn next_part(file: &mut File, bytes: u64) -> std::io::Result<Bytes> {
     let mut part = Vec::with_capacity(bytes as usize);
@@ -222,11 +218,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_file_is_told_by_its_path() {
+    async fn what_nobody_would_take_in_is_told_by_its_path_and_not_put() {
         let folder = tempfile::tempdir().expect("a folder");
-        for path in [folder.path().to_owned(), folder.path().join("nowhere.csv")] {
-            let error = bucket().place("partner", &path).await.expect_err("it is no file").to_string();
-            assert!(error.starts_with(path.to_str().expect("text")), "{error}");
+        let bucket = bucket();
+        for (name, why) in [
+            ("", "it is no file"),
+            ("nowhere.csv", "No such file"),
+            ("a.part", "names that end in .part are passed over"),
+            (".a.csv", "names that begin with a dot are passed over"),
+        ] {
+            let path = folder.path().join(name);
+            if name.contains("a.") {
+                std::fs::write(&path, "user_id\nu1\n").expect("written");
+            }
+            let error = bucket.place("partner", &path).await.expect_err("nobody takes it in").to_string();
+            assert!(error.starts_with(path.to_str().expect("text")) && error.contains(why), "{error}");
         }
+        let put: Vec<_> = bucket.store.list(None).try_collect().await.expect("memory");
+        assert_eq!(put, []);
     }
 }

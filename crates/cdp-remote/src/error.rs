@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use adapter_delta::DeltaError;
 use aws_credential_types::provider::error::CredentialsError;
 use cdp_api::profiles::BadToken;
+use cdp_drops::NotDroppable;
 use cdp_ports::PortError;
 use cdp_query::QueryError;
 
@@ -31,6 +32,8 @@ pub enum RemoteError {
     Bucket { bucket: String, source: object_store::Error },
     #[error("the report {key} can't be read: {source}; was it written by another release?")]
     Report { key: String, source: serde_json::Error },
+    #[error(transparent)]
+    NotDroppable(#[from] NotDroppable),
     #[error("{}: {source}", .path.display())]
     Io { path: PathBuf, source: io::Error },
 }

@@ -3,6 +3,7 @@
 use cdp_drops::Address;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
+use serde_json::error::Category;
 
 #[derive(Debug, Deserialize)]
 pub struct Woken {
@@ -56,7 +57,7 @@ impl Message {
     /// The objects that were created.
     pub fn addresses(&self) -> Result<Vec<Address>, NotANotification> {
         let Notification { records, event } =
-            serde_json::from_str(&self.body).map_err(|error| NotANotification(error.to_string()))?;
+            serde_json::from_str(&self.body).map_err(|error| NotANotification(told(&error)))?;
         match (records, event.as_deref()) {
             (Some(records), _) => {
                 let created = records.into_iter().filter(|record| record.event.starts_with("ObjectCreated:"));
@@ -66,6 +67,16 @@ impl Message {
             (None, Some("s3:TestEvent")) => Ok(vec![]),
             (None, _) => Err(NotANotification("it has no Records".to_owned())),
         }
+    }
+}
+
+/// Without values of the body: it is somebody's, and may be long.
+fn told(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match error.classify() {
+        Category::Data if text.starts_with("missing field") => text,
+        Category::Data => format!("a value is of another kind at line {} column {}", error.line(), error.column()),
+        Category::Io | Category::Syntax | Category::Eof => "it is not JSON".to_owned(),
     }
 }
 
@@ -118,7 +129,8 @@ mod tests {
 
     #[test]
     fn anything_else_is_told() {
-        check("hello", Err("expected value"));
+        check("hello", Err("it is not JSON"));
+        check(r#"{"Records":"of Jane"}"#, Err("a value is of another kind at line 1 column 20"));
         check("{}", Err("it has no Records"));
         check(r#"{"Records":[{"eventName":"ObjectCreated:Put"}]}"#, Err("missing field `s3`"));
         check(&format!(r#"{{"Records":[{}]}}"#, record("ObjectCreated:Put", "p/%ff", "")), Err("is not UTF-8"));

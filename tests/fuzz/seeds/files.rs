@@ -40,7 +40,9 @@ pub fn csv() -> Vec<Vec<u8>> {
     let utf16: Vec<u8> =
         "\u{feff}id\tday\tn\nu1\t05/06/24\t3\nu2\t\t\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let blank = "  u1   05/06/24  3 \n u2 06/06/24 4\n";
-    vec![text.into(), guessed.into(), latin, utf16, blank.into(), b"a\",\"\n".repeat(20)]
+    // Each line may begin a row that goes on to the end of the file, or is broken at once.
+    let (open, in_turns) = (b"a\",\"\n".repeat(20), b"a\",\"\n\"\" \",\"\n".repeat(10));
+    vec![text.into(), guessed.into(), latin, utf16, blank.into(), open, in_turns]
 }
 
 /// Rows for a mapping, one a line.

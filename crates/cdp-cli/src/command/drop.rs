@@ -1,17 +1,18 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use cdp_local::{FileReport, Status};
+use cdp_local::{FileReport, Status, check_droppable};
 use clap::Args;
 
 use crate::at::At;
+use crate::drops::Dropped;
 use crate::fault::Fault;
 use crate::output::{Format, Rows};
-use crate::progress;
+use crate::progress::Reading;
 
 /// Drops files into a source's folder, and tells what became of them.
 ///
-/// While the platform runs, it takes them in; else this command does; on AWS, a function. The same content twice changes
-/// nothing.
+/// While the platform runs, it takes them in; else this command does; on AWS, a function. All are put in their place first,
+/// then each is waited for. The same content twice changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cdp drop --dir shop --source partner loyalty.csv orders.jsonl.gz\n  \
     cdp drop --aws --stage prod --source partner loyalty.csv\n\n\
@@ -36,30 +37,55 @@ impl Drop {
     pub fn run(self) -> Result<(), Fault> {
         let drops = self.at.drops()?;
         let source = drops.source(self.source.as_deref())?;
-        let mut reports = Vec::with_capacity(self.files.len());
-        for file in &self.files {
-            let dropped = drops.place(&source, file)?;
-            if self.no_wait {
-                eprintln!("{dropped} is in its place");
-                continue;
-            }
-            let bar = progress::counting("rows");
-            let report = dropped.follow(&bar);
-            bar.finish_and_clear();
-            reports.push(report?);
-        }
+        // All, before the first one is put.
+        self.files.iter().try_for_each(|file| check_droppable(file))?;
+        let (placed, all_placed) = until_a_fault(self.files.iter().map(|file| drops.place(&source, file)));
         if self.no_wait {
-            return Ok(());
+            placed.iter().for_each(|dropped| eprintln!("{dropped} is in its place"));
+            return all_placed;
         }
-        print(&reports, self.format)?;
-        let unread = reports.iter().find(|report| matches!(report.status, Status::Truncated | Status::Refused));
-        match unread {
-            Some(report) => {
-                Err(Fault::no(format!("{}: {}", report.file, report.detail.as_deref().unwrap_or_default())))
-            }
-            None => Ok(()),
+        let followed = placed.iter().zip(&self.files).map(|(dropped, file)| follow(dropped.as_ref(), file));
+        let (reports, all_over) = until_a_fault(followed);
+        if !reports.is_empty() {
+            print(&reports, self.format)?;
+        }
+        all_placed.and(all_over)?;
+        let is_unread = |report: &FileReport| matches!(report.status, Status::Truncated | Status::Refused);
+        // Each was told already.
+        if reports.iter().any(is_unread) { Err(Fault::no("")) } else { Ok(()) }
+    }
+}
+
+/// As many as there are before the first fault.
+fn until_a_fault<T>(outcomes: impl Iterator<Item = Result<T, Fault>>) -> (Vec<T>, Result<(), Fault>) {
+    let mut done = vec![];
+    for outcome in outcomes {
+        match outcome {
+            Ok(one) => done.push(one),
+            Err(fault) => return (done, Err(fault)),
         }
     }
+    (done, Ok(()))
+}
+
+/// Until it is taken in; what is to be said of it beside its row is told on stderr at once.
+fn follow(dropped: &dyn Dropped, file: &Path) -> Result<FileReport, Fault> {
+    let bar = Reading::of(&file.file_name().unwrap_or_default().to_string_lossy());
+    let report = dropped.follow(&bar);
+    bar.finish();
+    let report = report?;
+    let FileReport { file, detail, .. } = &report;
+    let detail = detail.as_deref().unwrap_or_default();
+    if dropped.earlier() == Some(&report) {
+        let finished = report.finished.as_deref().unwrap_or_default();
+        eprintln!("cdp: {file}: this file was dropped before, nothing is changed; its report is of {finished}");
+    }
+    match report.status {
+        Status::Truncated | Status::Refused => eprintln!("cdp: {file}: {detail}"),
+        Status::AlreadyTaken => eprintln!("cdp: {file}: its content was taken before, {detail}"),
+        Status::Done | Status::Running => {}
+    }
+    Ok(report)
 }
 
 fn print(reports: &[FileReport], format: Format) -> Result<(), Fault> {

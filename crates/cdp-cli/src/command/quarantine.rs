@@ -72,7 +72,8 @@ impl List {
             self.reason.as_deref().map(|reason| format!("where reason = {}", quoted(reason))).unwrap_or_default();
         let statement = format!(
             "select partition || '@' || sequence || '.' || cast(sub as varchar) as position, received_at, source, reason, \
-             field, detail, remedy from quarantine {wanted} order by received_at desc limit {}",
+             field, detail, remedy from quarantine {wanted} \
+             order by received_at desc, partition, length(sequence), sequence, sub limit {}",
             self.limit
         );
         wait_for(async { query::print(self.at.tables(ENGINE).await?.run(&statement).await?, self.format).await })

@@ -1,4 +1,4 @@
-use arrow::array::Array;
+use arrow::array::{Array, AsArray, StructArray};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
@@ -75,22 +75,58 @@ pub async fn print(answer: Answer, format: Format) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Numbers that JSON has and booleans stay what they are; everything else is text.
 fn cells(batch: &RecordBatch) -> Result<impl Iterator<Item = Vec<Value>>, ArrowError> {
-    const OPTIONS: FormatOptions<'_> = FormatOptions::new().with_null("");
-    let columns = batch.columns().iter().map(|column| Ok((column, ArrayFormatter::try_new(column, &OPTIONS)?)));
-    let columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
-    let cell = |column: &dyn Array, formatter: &ArrayFormatter<'_>, at: usize| {
-        let text = formatter.value(at).to_string();
-        match column.data_type() {
-            _ if column.is_null(at) => Value::Null,
-            kind if kind.is_integer() || kind.is_floating() => {
-                text.parse::<Number>().map_or(Value::String(text), Value::Number)
-            }
-            DataType::Boolean => Value::Bool(text == "true"),
-            _ => Value::String(text),
+    let columns = batch.columns().iter().map(|column| Column::new(column)).collect::<Result<Vec<_>, _>>()?;
+    Ok((0..batch.num_rows()).map(move |at| columns.iter().map(|column| column.cell(at)).collect()))
+}
+
+/// A column's values as JSON has them: numbers, booleans, lists and objects stay what they are, everything else is text.
+enum Column<'a> {
+    Plain(&'a dyn Array, ArrayFormatter<'a>),
+    /// The elements of all lists, and where each list's are.
+    Lists(&'a dyn Array, Box<Column<'a>>, &'a [i32]),
+    Objects(&'a StructArray, Vec<(&'a str, Column<'a>)>),
+}
+
+impl<'a> Column<'a> {
+    fn new(array: &'a dyn Array) -> Result<Self, ArrowError> {
+        const OPTIONS: FormatOptions<'_> = FormatOptions::new().with_null("");
+        if let Some(lists) = array.as_list_opt::<i32>() {
+            return Ok(Self::Lists(array, Box::new(Self::new(lists.values())?), lists.value_offsets()));
         }
-    };
-    let row = move |at| columns.iter().map(|(column, formatter)| cell(column, formatter, at)).collect();
-    Ok((0..batch.num_rows()).map(row))
+        if let Some(objects) = array.as_struct_opt() {
+            let fields = objects.fields().iter().zip(objects.columns());
+            let fields = fields.map(|(field, column)| Ok((field.name().as_str(), Self::new(column)?)));
+            return Ok(Self::Objects(objects, fields.collect::<Result<_, ArrowError>>()?));
+        }
+        Ok(Self::Plain(array, ArrayFormatter::try_new(array, &OPTIONS)?))
+    }
+
+    fn cell(&self, at: usize) -> Value {
+        match self {
+            Self::Plain(array, formatter) if array.is_valid(at) => {
+                plain(array.data_type(), formatter.value(at).to_string())
+            }
+            Self::Lists(array, elements, offsets) if array.is_valid(at) => {
+                let bounds = offsets.get(at).zip(offsets.get(at + 1)).map(|(from, to)| *from as usize..*to as usize);
+                Value::Array(bounds.unwrap_or_default().map(|element| elements.cell(element)).collect())
+            }
+            Self::Objects(array, fields) if array.is_valid(at) => {
+                Value::Object(fields.iter().map(|(name, column)| ((*name).to_owned(), column.cell(at))).collect())
+            }
+            Self::Plain(..) | Self::Lists(..) | Self::Objects(..) => Value::Null,
+        }
+    }
+}
+
+fn plain(kind: &DataType, text: String) -> Value {
+    match kind {
+        kind if kind.is_integer() || kind.is_floating() => {
+            text.parse::<Number>().map_or(Value::String(text), Value::Number)
+        }
+        DataType::Boolean => Value::Bool(text == "true"),
+        // An array of nulls has no bitmap that would tell.
+        DataType::Null => Value::Null,
+        _ => Value::String(text),
+    }
 }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cdp_local::{FileReport, Status};
+use cdp_local::FileReport;
 use cdp_remote::{DropBucket, Placed, Remote};
-use indicatif::ProgressBar;
 use tokio::runtime::Runtime;
 
-use super::{Dropped, Drops};
+use super::{Dropped, Drops, show};
 use crate::fault::Fault;
+use crate::progress::Reading;
 
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The function reports each batch. When it says nothing for so long, it has stopped.
@@ -37,12 +37,17 @@ impl Drops for Bucket {
     }
 
     fn place<'d>(&'d self, source: &'d str, file: &Path) -> Result<Box<dyn Dropped + 'd>, Fault> {
-        Ok(Box::new(Object { placed: self.runtime.block_on(self.bucket.place(source, file))?, drops: self }))
+        self.runtime.block_on(async {
+            let placed = self.bucket.place(source, file).await?;
+            let earlier = self.bucket.report(&placed).await?.filter(FileReport::is_over);
+            Ok(Box::new(Object { placed, earlier, drops: self }) as Box<dyn Dropped + 'd>)
+        })
     }
 }
 
 struct Object<'d> {
     placed: Placed,
+    earlier: Option<FileReport>,
     drops: &'d Bucket,
 }
 
@@ -53,23 +58,27 @@ impl fmt::Display for Object<'_> {
 }
 
 impl Dropped for Object<'_> {
-    fn follow(&self, bar: &ProgressBar) -> Result<FileReport, Fault> {
+    fn earlier(&self) -> Option<&FileReport> {
+        self.earlier.as_ref()
+    }
+
+    fn follow(&self, bar: &Reading) -> Result<FileReport, Fault> {
         self.drops.runtime.block_on(self.wait(bar))
     }
 }
 
 impl Object<'_> {
-    async fn wait(&self, bar: &ProgressBar) -> Result<FileReport, Fault> {
+    async fn wait(&self, bar: &Reading) -> Result<FileReport, Fault> {
         let (mut rows, mut heard) = (None, Instant::now());
         loop {
-            let report = self.drops.bucket.report(&self.placed).await?;
-            let told = report.as_ref().map(|report| report.rows);
-            if let Some(report) = report.filter(|report| report.status != Status::Running) {
-                return Ok(report);
-            }
-            if told != rows {
-                (rows, heard) = (told, Instant::now());
-                bar.set_position(told.unwrap_or_default());
+            if let Some(report) = self.drops.bucket.report(&self.placed).await? {
+                if report.is_over() {
+                    return Ok(report);
+                }
+                if rows != Some(report.rows) {
+                    (rows, heard) = (Some(report.rows), Instant::now());
+                }
+                show(&report, bar);
             }
             if heard.elapsed() > LONGEST_SILENCE {
                 let what = format!(

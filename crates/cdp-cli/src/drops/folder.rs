@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cdp_local::{Deployment, FileReport, Running, Status, take_in};
-use indicatif::ProgressBar;
+use cdp_local::{Deployment, FileReport, Placed, Running, take_in};
 
-use super::{Dropped, Drops};
+use super::{Dropped, Drops, show};
 use crate::fault::Fault;
+use crate::progress::Reading;
 
 /// How often a running platform's report is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -30,37 +30,48 @@ impl Drops for Folder {
     }
 
     fn place<'d>(&'d self, source: &'d str, file: &Path) -> Result<Box<dyn Dropped + 'd>, Fault> {
-        Ok(Box::new(Placed { dir: &self.dir, source, place: self.deployment.place(source, file)? }))
+        let placed = self.deployment.place(source, file)?;
+        let earlier = placed.report().filter(FileReport::is_over);
+        Ok(Box::new(InFolder { dir: &self.dir, source, placed, earlier }))
     }
 }
 
-struct Placed<'d> {
+struct InFolder<'d> {
     dir: &'d Path,
     source: &'d str,
-    place: PathBuf,
+    placed: Placed,
+    earlier: Option<FileReport>,
 }
 
-impl fmt::Display for Placed<'_> {
+impl fmt::Display for InFolder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.place.display().fmt(f)
+        self.placed.path.display().fmt(f)
     }
 }
 
-impl Dropped for Placed<'_> {
-    fn follow(&self, bar: &ProgressBar) -> Result<FileReport, Fault> {
+impl Dropped for InFolder<'_> {
+    fn earlier(&self) -> Option<&FileReport> {
+        self.earlier.as_ref()
+    }
+
+    fn follow(&self, bar: &Reading) -> Result<FileReport, Fault> {
         match Running::find(self.dir) {
             Some(_) => self.wait(bar),
-            None => Ok(take_in(self.dir, self.source, &self.place, |report| bar.set_position(report.rows))?),
+            None => Ok(take_in(self.dir, self.source, &self.placed.path, |report| show(report, bar))?),
         }
     }
 }
 
-impl Placed<'_> {
-    fn wait(&self, bar: &ProgressBar) -> Result<FileReport, Fault> {
+impl InFolder<'_> {
+    fn wait(&self, bar: &Reading) -> Result<FileReport, Fault> {
         loop {
-            match FileReport::read(&self.place) {
-                Some(report) if report.status != Status::Running => return Ok(report),
-                Some(report) => bar.set_position(report.rows),
+            let is_gone = self.placed.is_gone();
+            match self.placed.report() {
+                Some(report) if report.is_over() => return Ok(report),
+                Some(report) => show(&report, bar),
+                None if is_gone => {
+                    return Err(Fault::unavailable(format!("{self} was taken away before anybody reported of it")));
+                }
                 None => {}
             }
             if Running::find(self.dir).is_none() {

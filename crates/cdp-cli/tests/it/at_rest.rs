@@ -37,8 +37,20 @@ fn tables_are_printed_in_each_format() {
 }
 
 #[test]
+fn lists_and_structs_are_json_in_json() {
+    let shop = Shop::new();
+    let query = "select [1, null] as list, [{a: 'x', b: [true]}] as nested, {a: 1.5} as object, null as nothing";
+    let rows = shop.cdp(["query", query, "--format", "json"]).succeeds().json();
+    let expected =
+        json!([{"list": [1, null], "nested": [{"a": "x", "b": [true]}], "object": {"a": 1.5}, "nothing": null}]);
+    assert_eq!(rows, expected);
+}
+
+#[test]
 fn a_refused_row_is_listed_shown_and_replayed_once() {
-    let shop = with_people();
+    let shop = Shop::new();
+    let events = shop.file("events.jsonl", "{\"type\":\"track\",\"event\":\"Seen\"}\n");
+    shop.cdp(["drop".as_ref(), events.as_os_str()]).succeeds();
     let refused = shop.cdp(["quarantine", "list", "--format", "json"]).succeeds().json();
     assert_eq!(refused[0]["reason"], "no_identifier", "{refused}");
     let position = refused[0]["position"].as_str().expect("a position");
@@ -47,6 +59,14 @@ fn a_refused_row_is_listed_shown_and_replayed_once() {
     let replay = || shop.cdp(["quarantine", "replay", "--format", "csv"]).succeeds().stdout();
     assert_eq!(replay(), "replayed,replayed_before\n1,0\n");
     assert_eq!(replay(), "replayed,replayed_before\n0,1\n");
+}
+
+#[test]
+fn a_line_of_csv_comes_again_with_its_file_only() {
+    let shop = with_people();
+    assert!(!shop.cdp(["quarantine", "list"]).succeeds().stdout().is_empty());
+    let replay = shop.cdp(["quarantine", "replay", "--format", "csv"]).succeeds().stdout();
+    assert_eq!(replay, "replayed,replayed_before\n0,0\n");
 }
 
 #[test]
@@ -60,8 +80,13 @@ fn the_proof_holds_and_is_printed_in_each_format() {
 #[test]
 fn the_same_file_twice_changes_nothing() {
     let shop = with_people();
-    let file = shop.file("again.csv", PEOPLE);
-    shop.cdp(["drop".as_ref(), file.as_os_str()]).succeeds();
+    for (name, saying) in [
+        ("again.csv", "again.csv: its content was taken before, as people.csv"),
+        ("people.csv", "people.csv: this file was dropped before, nothing is changed; its report is of 20"),
+    ] {
+        let told = shop.cdp(["drop".as_ref(), shop.file(name, PEOPLE).as_os_str()]).succeeds().stderr();
+        assert!(told.contains(saying), "{told}");
+    }
     assert_eq!(
         shop.cdp(["query", "select count(*) as n from events", "--format", "csv"]).succeeds().stdout(),
         "n\n2\n"

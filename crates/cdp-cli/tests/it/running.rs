@@ -1,5 +1,6 @@
 //! A deployment that `cdp up` runs: the other commands work beside it, by the same words.
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -24,6 +25,37 @@ fn commands_work_while_it_runs_as_when_it_does_not() {
     assert_eq!(shop.cdp(events).succeeds().stdout(), "n\n2\n");
     shop.cdp(["profile", "user_id:jane"]).succeeds();
     shop.cdp(["verify"]).succeeds();
+}
+
+#[test]
+fn many_files_are_taken_in_together_and_each_failure_is_told() {
+    let shop = Shop::new();
+    let up = shop.up();
+    let name = |n: usize| if n % 4 == 2 { format!("book-{n}.csv") } else { format!("people-{n}.csv") };
+    let text = |n: usize| if n % 4 == 2 { format!("PK\u{3}\u{4}\0{n}") } else { format!("user_id\nu{n}\n") };
+    let files: Vec<_> = (0..11).map(|n| shop.file(&name(n), &text(n)).into_os_string()).collect();
+    let drop = ["drop", "--format", "json"].map(OsString::from).into_iter().chain(files);
+    let began = Instant::now();
+    let outcome = shop.cdp(drop).fails(1, "");
+    assert!(began.elapsed() < Duration::from_secs(20), "one after the other: {:?}", began.elapsed());
+    let rows = outcome.json();
+    let told = |row: &serde_json::Value| [row["file"].clone(), row["status"].clone()];
+    let told: Vec<_> = rows.as_array().expect("rows").iter().map(told).collect();
+    let status = |n: usize| if n % 4 == 2 { "refused" } else { "done" };
+    assert_eq!(told, (0..11).map(|n| [json!(name(n)), json!(status(n))]).collect::<Vec<_>>());
+    let failures: Vec<_> = outcome.stderr().lines().map(str::to_owned).collect();
+    let of_book = |n| format!("cdp: {}: it is a ZIP archive or an Excel workbook, not CSV, JSON or Parquet", name(n));
+    assert_eq!(failures, [2, 6, 10].map(of_book));
+
+    let file = shop.file("people-0.csv", &text(0));
+    let again = shop.cdp(["drop".as_ref(), file.as_os_str()]).succeeds().stderr();
+    assert!(again.contains("people-0.csv: this file was dropped before"), "{again}");
+    let dropped = shop.dir().join("drops/partner/people-0.csv");
+    std::fs::remove_file(&dropped).expect("there");
+    let other = shop.file("people-0.csv", "user_id\nother\nand another\n");
+    let rows = shop.cdp(["drop".as_ref(), other.as_os_str(), "--format".as_ref(), "json".as_ref()]).succeeds().json();
+    assert_eq!((&rows[0]["rows"], dropped.exists()), (&json!(2), true), "not the report of the one before: {rows}");
+    assert_eq!(up.stop(), Some(0));
 }
 
 #[test]

@@ -109,3 +109,27 @@ fn a_wrong_argument_is_named_with_its_remedy() {
     shop.cdp(["drop", "--source", "partnr", "people.csv"]).fails(2, "there is partner");
     shop.cdp(["drop", "nowhere.csv"]).fails(2, "nowhere.csv");
 }
+
+#[test]
+fn a_file_that_nobody_would_take_in_is_told_before_any_is_dropped() {
+    let shop = Shop::new();
+    let sound = shop.file("people.csv", "user_id\nu1\n");
+    for (name, saying) in [
+        (
+            "a.part",
+            "a.part: names that end in .part are passed over while a file is still written; give it another name",
+        ),
+        ("a.csv.TMP", "names that end in .tmp are passed over"),
+        ("a.filepart", "names that end in .filepart are passed over"),
+        (".a.csv", "names that begin with a dot are passed over as hidden; give it another name"),
+    ] {
+        let file = shop.file(name, "user_id\nu1\n");
+        for more in [None, Some("--no-wait")] {
+            let files = ["drop".as_ref(), sound.as_os_str(), file.as_os_str()];
+            shop.cdp(files.into_iter().chain(more.map(AsRef::as_ref))).fails(2, saying);
+        }
+    }
+    shop.cdp(["drop".as_ref(), sound.as_os_str(), "nowhere.csv".as_ref()]).fails(2, "nowhere.csv: No such file");
+    let dropped = fs::read_dir(shop.dir().join("drops/partner")).expect("a folder").count();
+    assert_eq!(dropped, 0, "the sound one waits for its mended companions");
+}

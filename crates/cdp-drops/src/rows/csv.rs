@@ -56,6 +56,16 @@ struct Break {
     problem: &'static str,
 }
 
+impl Break {
+    /// The farthest stays: a line that is broken at once says nothing of the lines behind it.
+    fn found(&mut self, at: usize, problem: &'static str) -> &'static str {
+        if at > self.ahead {
+            *self = Self { ahead: at, problem };
+        }
+        problem
+    }
+}
+
 enum Line {
     /// So many bytes.
     Whole(usize),
@@ -242,7 +252,7 @@ impl Lines {
     /// A row that begins on a line of `line_length` bytes, `text_length` without its end, and has a quote in it.
     fn advance_quoted(&mut self, delimiter: u8, line_length: usize, text_length: usize) -> io::Result<Step> {
         let mut seen = line_length;
-        loop {
+        let problem = loop {
             let unread = self.window.unread();
             let within = unread.len().min(MAX_ROW_BYTES + 1);
             let is_all = seen == unread.len() && self.window.is_last() && self.window.cut().is_none();
@@ -253,23 +263,20 @@ impl Lines {
                     self.length = after;
                     return Ok(Step::Row);
                 }
-                Parsed::Broken { at, problem } => {
-                    self.breaks = Break { ahead: at, problem };
-                    break;
-                }
-                Parsed::Open if seen == line_length && line_length < self.breaks.ahead => break,
+                Parsed::Broken { at, problem } => break self.breaks.found(at, problem),
+                Parsed::Open if seen == line_length && line_length < self.breaks.ahead => break self.breaks.problem,
                 Parsed::Open if seen < within => seen = within,
                 Parsed::Open if seen > MAX_ROW_BYTES || self.window.is_last() => {
                     if let (Some(detail), true) = (self.window.cut(), seen <= MAX_ROW_BYTES) {
                         return Ok(Step::CutOff { detail: detail.to_owned(), rest: head_of(unread) });
                     }
-                    self.breaks = Break { ahead: seen, problem: "a quote is not closed" };
-                    break;
+                    break self.breaks.found(seen, "a quote is not closed");
                 }
-                Parsed::Open => self.window.more()?,
+                // Twice as much each time, though the file may come in crumbs: what was gone through is gone through again.
+                Parsed::Open => self.window.look_ahead((2 * seen).min(MAX_ROW_BYTES + 1))?,
             }
-        }
-        self.row = Line::Broken(text_length, self.breaks.problem);
+        };
+        self.row = Line::Broken(text_length, problem);
         self.length = line_length;
         Ok(Step::Row)
     }

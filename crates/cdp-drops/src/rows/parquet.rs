@@ -55,6 +55,11 @@ impl ParquetRows {
         let cells = CellTable::default();
         Ok(Self { content, metadata, reader, source: source.to_owned(), plan, cells, next: 0, raw: vec![] })
     }
+
+    /// As the footer says.
+    fn all(&self) -> u64 {
+        u64::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0)
+    }
 }
 
 impl ReadRows for ParquetRows {
@@ -94,8 +99,7 @@ impl ReadRows for ParquetRows {
 
     /// Row groups that are passed over are not read.
     fn skip(&mut self, rows: u64) -> io::Result<u64> {
-        let all = u64::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
-        let skipped = rows.min(all);
+        let skipped = rows.min(self.all());
         match reader_from(&self.content, &self.metadata, skipped) {
             Ok(reader) => self.reader = reader,
             Err(Fault::Device(error)) => return Err(error),
@@ -106,6 +110,10 @@ impl ReadRows for ParquetRows {
 
     fn encoding(&self) -> &'static str {
         "binary"
+    }
+
+    fn rows_in_all(&self) -> Option<u64> {
+        Some(self.all())
     }
 }
 

@@ -188,7 +188,7 @@ fn each_format_and_compression_is_taken_in() {
 fn a_file_that_was_left_after_any_batch_is_gone_on_with() {
     let clean = Bench::new("");
     let expected = clean.take_in(&clean.put("a.jsonl", lines().as_bytes()));
-    assert_eq!(counted(&expected), ("done", 60, 42, 6, 12));
+    assert_eq!((counted(&expected), expected.read_bytes), (("done", 60, 42, 6, 12), None));
     assert_eq!(
         expected.refused_by_reason,
         BTreeMap::from([("missing_event".to_owned(), 6), ("not_json".to_owned(), 6)])
@@ -199,6 +199,7 @@ fn a_file_that_was_left_after_any_batch_is_gone_on_with() {
         let limits = BatchLimits { rows: 7, bytes: 1 << 20 };
         let left = bench.try_to(&path, limits, |report| report.rows >= stop_at).expect("nothing fails");
         assert_eq!((left.status, left.rows >= stop_at), (Status::Running, true));
+        assert_eq!(left.read_bytes, Some(left.bytes()), "a small file is read at once");
         let report = bench.take_in(&path);
         assert_eq!(counted(&report), counted(&expected), "{stop_at}");
         assert_eq!((&report.refused_by_reason, &report.examples), (&expected.refused_by_reason, &expected.examples));
@@ -269,7 +270,7 @@ fn broken_files_are_reported_and_their_rows_kept() {
         ("cut.jsonl.gz", &cut[..cut.len() / 2], "", Status::Truncated),
         ("broken.parquet", &parquet[..parquet.len() - 3], BY_CUSTOMER, Status::Refused),
         ("book.csv", b"PK\x03\x04....", BY_CUSTOMER, Status::Refused),
-        ("nul.csv", b"customer,amount\nu1,\x00\nu\x002,1\n", BY_CUSTOMER, Status::Refused),
+        ("nul.csv", b"customer,\x00\nu1,1\nu2,1\n", BY_CUSTOMER, Status::Refused),
         ("none.csv", b"id,amount\n1,2\n", BY_CUSTOMER, Status::Refused),
     ] {
         let bench = Bench::new(toml);
@@ -283,12 +284,21 @@ fn broken_files_are_reported_and_their_rows_kept() {
 }
 
 #[test]
-fn ragged_rows_are_kept_with_their_bytes() {
-    let bench = Bench::new(BY_CUSTOMER);
-    let report = bench.take_in(&bench.put("a.csv", b"customer,amount\nu1,1\nu2\nu3,3,3\n"));
-    assert_eq!(counted(&report), ("done", 3, 1, 0, 2));
-    assert_eq!(bench.quarantined_bytes(), [b"u2".to_vec(), b"u3,3,3".to_vec()]);
-    assert_eq!(report.examples.iter().map(|example| example.row).collect::<Vec<_>>(), [2, 3]);
+fn broken_rows_are_kept_with_their_bytes() {
+    let nul = br#"{"type":"track","event":"D n_ul","userId":"w"}"#.map(|byte| if byte == b'_' { 0 } else { byte });
+    let sound = br#"{"type":"track","event":"D nul","userId":"w"}"#.as_slice();
+    let lines = [sound, b"\0\0\0\0", &nul].join(&b'\n');
+    for (name, bytes, toml, refused) in [
+        ("ragged.csv", b"customer,amount\nu1,1\nu2\nu3,3,3\n".as_slice(), BY_CUSTOMER, [b"u2".as_slice(), b"u3,3,3"]),
+        ("nul.csv", b"customer,amount\nu1,1\nu\x002,1\n\0\0\0\0\0\n", BY_CUSTOMER, [b"u\x002,1", &[0; 5]]),
+        ("nul.jsonl", &lines, "", [&[0; 4], &nul]),
+    ] {
+        let bench = Bench::new(toml);
+        let report = bench.take_in(&bench.put(name, bytes));
+        assert_eq!(counted(&report), ("done", 3, 1, 0, 2), "{name}");
+        assert_eq!(bench.quarantined_bytes(), refused, "{name}");
+        assert_eq!(report.examples.iter().map(|example| example.row).collect::<Vec<_>>(), [2, 3], "{name}");
+    }
 }
 
 #[test]

@@ -178,6 +178,51 @@ fn broken_json_is_refused_row_by_row() {
 }
 
 #[test]
+fn a_nul_is_a_fault_of_its_row() {
+    let short = "5.0 bad_row: the row has 1 field, not 2";
+    let control = "6.0 bad_identifier: a: it holds a control character";
+    for delimiter in [",", ";"] {
+        let csv = "a,b\nu1,x\nu2,y\nu3,z\nu4,x\n\0\0\0\0\0\nu\0f,y\nu7,z\0\n".replace(',', delimiter);
+        let utf16 = format!("\u{feff}{csv}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [csv.into_bytes(), utf16] {
+            check_csv(&bytes, "", &["u1=x", "u2=y", "u3=z", "u4=x", short, control, "u7=z\0"]);
+        }
+    }
+
+    let text = |between: &str| {
+        format!("{}{between}\0\0\0\0{between}{{\"type\":\"track\",\"event\":\"D n\0ul\",\"userId\":\"w\"}}", SEGMENT[0])
+    };
+    for (name, text) in [("a.jsonl", text("\n")), ("a.json", format!("[{},{}]", text(","), SEGMENT[1]))] {
+        for (ending, bytes) in each_compression(text.as_bytes()) {
+            let read = read(&format!("{name}{ending}"), &bytes, &settings(""));
+            assert_eq!((read.rows[0].as_str(), read.ending.as_str()), (SEGMENT[0], "complete"), "{name}{ending}");
+            assert!(read.rows[1..3].iter().all(|row| row.contains("not_json")), "{name}{ending}: {:?}", read.rows);
+            assert_eq!(read.rows[3..], SEGMENT[1..][..read.rows.len() - 3]);
+        }
+    }
+}
+
+#[test]
+fn what_is_read_of_a_file_grows_to_all_of_it() {
+    let csv = (0..200_000).fold("customer,amount\n".to_owned(), |csv, n| csv + &format!("u{n},{}\n", n * 7919 % 1009));
+    for (name, plain) in [("a.csv", csv.into_bytes()), ("a.parquet", orders_parquet(100_000, 10_000))] {
+        for (ending, bytes) in each_compression(&plain) {
+            let name = format!("{name}{ending}");
+            let mut rows = open(&name, &bytes, &settings(BY_CUSTOMER)).expect("it opens");
+            let (mut batch, mut read) = (Batch::default(), vec![]);
+            while rows.ending().is_none() {
+                batch.clear();
+                rows.fill(&mut batch, BatchLimits { rows: 10_000, bytes: 1 << 30 }, None).expect("the device is fine");
+                read.push(rows.read_bytes());
+            }
+            assert!(read.is_sorted(), "{name}: {read:?}");
+            assert!(read[0] > 0 && read[0] < bytes.len() as u64, "{name}: {read:?} of {}", bytes.len());
+            assert_eq!(read.last(), Some(&(bytes.len() as u64)), "{name}");
+        }
+    }
+}
+
+#[test]
 fn what_is_cut_off_gives_its_rows_and_says_so() {
     let lines: String = (0..20_000)
         .map(|n| format!("{{\"type\":\"track\",\"event\":\"E{n}\",\"userId\":\"u{n}\",\"messageId\":\"{n}\"}}\n"))
@@ -246,6 +291,10 @@ fn what_is_no_file_of_rows_is_refused_whole() {
         ("a.parquet", b"PAR1", BY_CUSTOMER, "it can't be read as Parquet: "),
         ("a.csv", b"PK\x03\x04....", BY_CUSTOMER, "it is a ZIP archive or an Excel workbook"),
         ("a.bin", b"\x01\x00\x02\x03\x00", BY_CUSTOMER, "it is binary, and not Parquet"),
+        ("a.csv", &parquet[4..], BY_CUSTOMER, "it is binary, and not Parquet"),
+        ("a.csv", &parquet[4..], "format = 'csv'", "it is binary, and not Parquet"),
+        ("a.parquet", &parquet[4..], BY_CUSTOMER, "it is named as Parquet and does not begin as Parquet does"),
+        ("a.csv", b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", BY_CUSTOMER, "it is a PNG image, not CSV, JSON or Parquet"),
         ("a.csv.gz", b"\x1f\x8b\x08\x00", BY_CUSTOMER, "it can't be inflated (gzip)"),
         (
             "a.csv",

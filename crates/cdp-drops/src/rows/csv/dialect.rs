@@ -7,15 +7,22 @@ pub(super) fn lone_newline(sample: &[u8]) -> u8 {
     if sample.contains(&b'\r') { b'\r' } else { b'\n' }
 }
 
-/// The delimiter that is in each of the first lines, outside of quotes, most often.
+/// The delimiter that is in each of the first lines, outside of quotes, most often. A line with a NUL is broken, and tells
+/// nothing.
 pub(super) fn sniff(sample: &[u8], newline: u8) -> Delimiter {
     const LINES: usize = 10;
     const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
     let mut least = [usize::MAX; CANDIDATES.len()];
     let (mut counts, mut quoted, mut lines, mut length) = ([0usize; CANDIDATES.len()], false, 0, 0);
+    let mut is_broken = false;
     for byte in sample.iter().chain([&newline]) {
         if *byte == b'"' {
             quoted = !quoted;
+        }
+        is_broken |= *byte == 0;
+        if *byte == newline && !quoted && is_broken {
+            (counts, length, is_broken) = ([0; CANDIDATES.len()], 0, false);
+            continue;
         }
         if *byte == newline && !quoted && length > 0 {
             least = std::array::from_fn(|at| least[at].min(counts[at]));
@@ -53,6 +60,7 @@ mod tests {
             ("one column\nhere\n", b','),
             ("a;b\r\n\r\n1;2\r\n", b';'),
             ("name;note\n\"a\";\"x,y,z\nand, more, lines\"\n", b';'),
+            ("a;b\n1;2\n\0\0\0\0\n3;4\n", b';'),
             ("", b','),
         ] {
             assert_eq!(sniff(sample.as_bytes(), b'\n'), Delimiter::Byte(expected), "{sample}");

@@ -81,7 +81,8 @@ impl Fields {
                 self.unquoted.extend_from_slice(field);
                 self.ranges.push(start..self.unquoted.len());
             }
-            let carriage = bytes.get(at) == Some(&b'\r') && matches!(bytes.get(at + 1), Some(b'\n') | None);
+            let may_be_carriage = newline == b'\n' && bytes.get(at) == Some(&b'\r');
+            let carriage = may_be_carriage && matches!(bytes.get(at + 1), Some(b'\n') | None);
             let end = at + usize::from(carriage);
             match bytes.get(end) {
                 Some(byte) if *byte == newline => {
