@@ -1,5 +1,6 @@
 //! The platform in memory, where records are taken in for real.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use adapter_memory::{MemoryLake, MemoryState, MemoryStream};
@@ -67,7 +68,11 @@ pub fn with_refused_row() -> Platform {
 /// Into a stream of its own, as far as `goes_on` lets it come.
 pub fn replay(platform: &Platform, job: &ReplayJob, goes_on: bool) -> Result<Progress, ReplayError> {
     let (state, lake, stream) = (&platform.state, &platform.lake, &MemoryStream::new(1));
-    block_on(Replay { state, stream, lake, remap: &|_, _, _| None }.run(job, || MOMENT, || goes_on))
+    block_on(Replay { state, stream, lake, remap: &|_, _, _| None, mapped_drops: &HashSet::new() }.run(
+        job,
+        || MOMENT,
+        || goes_on,
+    ))
 }
 
 pub fn items(state: &MemoryState, partition: &str) -> Vec<Item> {

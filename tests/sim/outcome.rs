@@ -7,7 +7,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use cdp_app::{Checkpoints, claim_key, member_key, set_key};
 use cdp_event::{Identifier, Namespace};
-use cdp_identity::{Claim, IdentitySet, ProfileId, SetItem};
+use cdp_identity::{Claim, IdentitySet, ProfileId, Rules, SetItem};
 use cdp_ports::{State, TableName};
 use cdp_profile::{Member, Person};
 use futures::executor::block_on;
@@ -215,7 +215,6 @@ impl Outcome {
         }
     }
 
-    /// The newest row of each profile is the person as State has it.
     /// What is blocked, and what a rule kept from joining.
     fn recall_refusals(&mut self, rows: &[Row]) {
         for row in rows {
@@ -231,18 +230,20 @@ impl Outcome {
         }
     }
 
-    /// Those of the default rules.
     fn check_limits(&mut self, people: &BTreeMap<ProfileId, (IdentitySet, Person)>) {
+        let rules = Rules::default();
         for (set, _) in people.values() {
             let mut values: BTreeMap<&Namespace, usize> = BTreeMap::new();
             set.held.iter().for_each(|held| *values.entry(&held.identifier.namespace).or_default() += 1);
-            let limit = |namespace: &Namespace| if *namespace == Namespace::USER_ID { 1 + set.aliases } else { 5 };
+            let by_alias = |namespace: &Namespace| if *namespace == Namespace::USER_ID { set.aliases } else { 0 };
+            let limit = |namespace: &Namespace| rules.limit(namespace).values + by_alias(namespace);
             if let Some((namespace, count)) = values.iter().find(|(namespace, count)| **count > limit(namespace)) {
                 self.contradictions.push(format!("{} has {count} values of {namespace}", name(set)));
             }
         }
     }
 
+    /// The newest row of each profile is the person as State has it.
     fn check_profiles(&mut self, rows: &[Row], people: &BTreeMap<ProfileId, (IdentitySet, Person)>) {
         let mut newest: BTreeMap<ProfileId, (i64, &Row)> = BTreeMap::new();
         for row in rows {

@@ -7,6 +7,8 @@ use serde::Serialize;
 pub struct ReplayView {
     replayed: u64,
     passed_over: u64,
+    /// Rows that come again with their file only.
+    of_files: u64,
     at_most: u64,
     until: String,
     done: bool,
@@ -15,7 +17,7 @@ pub struct ReplayView {
 impl ReplayView {
     /// Of a job that nobody has begun yet.
     pub fn waiting(job: &ReplayJob) -> Self {
-        Self { replayed: 0, passed_over: 0, at_most: 0, until: job.until.to_string(), done: false }
+        Self { replayed: 0, passed_over: 0, of_files: 0, at_most: 0, until: job.until.to_string(), done: false }
     }
 }
 
@@ -24,6 +26,7 @@ impl From<&Progress> for ReplayView {
         Self {
             replayed: progress.replayed,
             passed_over: progress.passed_over,
+            of_files: progress.of_files,
             at_most: progress.at_most,
             until: progress.job.until.to_string(),
             done: progress.done,

@@ -18,6 +18,8 @@ mod page;
 mod calls;
 mod refused;
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use cdp_event::{Rejection, Timestamp};
 use cdp_identity::BadItem;
@@ -57,6 +59,8 @@ pub struct Replay<'r, S, T, L> {
     /// The one that the job reads: [`ReplayJob::lake`].
     pub lake: &'r L,
     pub remap: &'r Remap<'r>,
+    /// Drop sources that have a mapping: their rows are no events by themselves.
+    pub mapped_drops: &'r HashSet<String>,
 }
 
 /// What a refused row comes to by the mapping that its source has now; of a source, a time of receipt, and bytes. `None`: it goes
@@ -101,17 +105,17 @@ impl<S: State, T: Stream, L: LakeReader> Replay<'_, S, T, L> {
     }
 
     async fn begin(&self, job: &ReplayJob) -> Result<Worker<'_, S, T, L>, ReplayError> {
-        let (state, stream, lake, remap) = (self.state, self.stream, self.lake, self.remap);
+        let Self { state, stream, lake, remap, mapped_drops } = *self;
         if let Some((version, progress)) = Progress::load_versioned(state, &job.id).await? {
             if !progress.job.has_same_rows(job) {
                 return Err(ReplayError::OtherJob(job.id.clone()));
             }
-            return Ok(Worker { state, stream, lake, remap, progress, version });
+            return Ok(Worker { state, stream, lake, remap, mapped_drops, progress, version });
         }
         let at_most = Pages { lake, job, rows: PAGE }.at_most().await?;
         let progress = Progress::begin(job.clone(), at_most);
         let version = progress.put(state, None).await?;
-        Ok(Worker { state, stream, lake, remap, progress, version })
+        Ok(Worker { state, stream, lake, remap, mapped_drops, progress, version })
     }
 }
 
@@ -122,6 +126,7 @@ struct Worker<'w, S, T, L> {
     stream: &'w T,
     lake: &'w L,
     remap: &'w Remap<'w>,
+    mapped_drops: &'w HashSet<String>,
     progress: Progress,
     version: Version,
 }
@@ -160,7 +165,11 @@ impl<S: State, T: Stream, L: LakeReader> Worker<'_, S, T, L> {
         goes_on: &impl Fn() -> bool,
     ) -> Result<bool, ReplayError> {
         let rows = refused::rows(self.lake, page).await?;
-        for (chunk, last) in chunks(page, rows, REFUSED_AT_ONCE, Refused::bytes) {
+        for (mut chunk, last) in chunks(page, rows, REFUSED_AT_ONCE, Refused::bytes) {
+            let before = chunk.len();
+            chunk.retain(|row| row.may_be_an_event(self.mapped_drops));
+            let of_files = (before - chunk.len()) as u64;
+            self.progress.of_files = self.progress.of_files.saturating_add(of_files);
             let sent = refused::send(self.state, self.stream, self.remap, &self.progress.job, &chunk, now()).await?;
             self.progress.replayed = self.progress.replayed.saturating_add(sent.replayed);
             self.progress.passed_over = self.progress.passed_over.saturating_add(sent.passed_over);

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use cdp_local::{DeploymentError, DoorError, DropError, NotDroppable, OpenError, UpError};
 use cdp_remote::RemoteError;
 
+use crate::output::harmless;
+
 #[derive(Debug)]
 pub enum Fault {
     /// 1: the answer is no. What was asked for is not there, or does not hold.
@@ -46,7 +48,7 @@ impl Fault {
             Self::Interrupted => return ExitCode::from(INTERRUPTED as u8),
         };
         if !message.is_empty() {
-            eprintln!("cdp: {message}");
+            eprintln!("cdp: {}", harmless(message.clone()));
         }
         ExitCode::from(code)
     }

@@ -112,7 +112,7 @@ fn text(value: &Value) -> String {
 }
 
 /// Without what steers a terminal, or turns the direction of its text: cells are what producers sent.
-fn harmless(text: String) -> String {
+pub fn harmless(text: String) -> String {
     let steers = |c: char| {
         (c.is_control() && c != '\n')
             || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -1,5 +1,7 @@
 //! Settings and secrets in the terms of the HTTP front.
 
+use std::collections::HashSet;
+
 use cdp_api::profiles::Token;
 use cdp_api::{AccessKey, ApiConfig, Limits, Secret, Source};
 
@@ -46,6 +48,12 @@ fn webhook<'s>(
 }
 
 impl Settings {
+    /// Drop sources whose rows a mapping makes events of.
+    pub fn mapped_drops(&self) -> HashSet<String> {
+        let mapped = self.drops.iter().filter(|(_, source)| source.mapping.is_some());
+        mapped.map(|(name, _)| name.clone()).collect()
+    }
+
     /// Webhooks that no call can convince: they have no secrets. For whoever maps again what they took.
     pub fn mappings_of_webhooks(&self) -> Result<Vec<Webhook>, ConfigError> {
         self.webhooks.iter().map(|(name, settings)| webhook(name, settings, [])).collect()

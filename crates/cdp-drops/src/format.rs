@@ -108,7 +108,7 @@ fn sign_of_binary(head: &[u8], delimiter: Option<Delimiter>) -> Option<&'static 
         [b'{' | b'[', second, ..] => std::slice::from_ref(second),
         _ => text.split(|byte| *byte == newline).next().unwrap_or_default(),
     };
-    if first_row.contains(&0) {
+    if first_row.contains(&0) && delimiter != Some(Delimiter::Byte(0)) {
         return Some("there is a NUL in its first row");
     }
     // White space, and what switches the characters of some encodings, is in texts; NULs are where a disk lost something.

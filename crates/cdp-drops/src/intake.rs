@@ -121,12 +121,12 @@ impl<'w, F: Dropped, S: State, L: Landing, C: Clock + Chance> Work<'w, F, S, L, 
         settings: String,
         now: Timestamp,
     ) -> Result<Self, IntakeError> {
-        let first = PartitionId::new(format!("drop/{}/{content}", source.name));
+        let first = PartitionId::of_file(source.name, content);
         let (mut partition, mut worker) = (first.clone(), ingest.open(first).await?);
         let mut stored = StoredFile::load(&ingest.state, &partition).await?;
         let was_read_otherwise = stored.as_ref().is_some_and(|stored| stored.settings != settings);
         if was_read_otherwise && worker.checkpoint().closed && taken(&worker.checkpoint().counts) == 0 {
-            partition = PartitionId::new(format!("drop/{}/{content}-{settings}", source.name));
+            partition = PartitionId::of_file(source.name, &format!("{content}-{settings}"));
             worker = ingest.open(partition.clone()).await?;
             stored = StoredFile::load(&ingest.state, &partition).await?;
         }

@@ -62,7 +62,7 @@ pub fn decode<'a>(record: &Record, parts: &'a Parts, source: &'a str) -> impl It
             }
             Some(Err(rejection)) => (Cow::Borrowed(source), part, Err(rejection)),
         };
-        let envelope = part.strip_suffix(bytes).unwrap_or_default();
+        let envelope = part.get(..part.len() - bytes.len()).unwrap_or_default();
         Decoded { offset, arrived_at, source, envelope, bytes, event }
     })
 }

@@ -80,10 +80,11 @@ impl Envelope {
     }
 }
 
-/// What a request says of all its events at once. As JSON, it is part of the `quarantine` table's contract.
-#[derive(Default, Serialize, Deserialize)]
+/// What a request says of all its events at once, and when it came. As JSON, it is part of the `quarantine` table's contract.
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request {
+    received_at: String,
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,8 +96,9 @@ struct Request {
 impl Envelope {
     /// What the request said of the event outside of it, as JSON. `None`: nothing.
     pub fn request(&self) -> Option<String> {
-        let Self { kind, sent_at, context, .. } = self;
+        let Self { received_at, kind, sent_at, context, .. } = self;
         let request = Request {
+            received_at: received_at.to_string(),
             kind: kind.map(|kind| kind.as_str().to_owned()),
             sent_at: sent_at.map(|sent_at| sent_at.to_string()),
             context: context.clone().and_then(|context| RawValue::from_string(context).ok()),
@@ -105,15 +107,16 @@ impl Envelope {
         if says_nothing { None } else { serde_json::to_string(&request).ok() }
     }
 
-    /// Says what [`Envelope::request`] told; what can't be read of it is left out.
-    pub fn with_request(self, json: &str) -> Self {
-        let Request { kind, sent_at, context } = serde_json::from_str(json).unwrap_or_default();
-        Self {
-            kind: kind.and_then(|kind| kind.parse().ok()),
-            sent_at: sent_at.and_then(|sent_at| sent_at.parse().ok()),
+    /// Says what [`Envelope::request`] told. `None`: it can't be read, as when a newer release wrote it.
+    pub fn with_request(self, json: &str) -> Option<Self> {
+        let Request { received_at, kind, sent_at, context } = serde_json::from_str(json).ok()?;
+        Some(Self {
+            received_at: received_at.parse().ok()?,
+            kind: kind.map(|kind| kind.parse()).transpose().ok()?,
+            sent_at: sent_at.map(|sent_at| sent_at.parse()).transpose().ok()?,
             context: context.map(|context| context.get().to_owned()),
             ..self
-        }
+        })
     }
 }
 
@@ -202,7 +205,12 @@ mod tests {
             let said = Envelope { kind, sent_at, context: context.map(str::to_owned), ..envelope() };
             let nothing = Envelope { kind: None, sent_at: None, context: None, ..envelope() };
             assert_eq!(nothing.request(), None);
-            assert_eq!(nothing.with_request(&said.request().expect("it says something")), said);
+            // It came again later, and is taken as it came first.
+            let later = Envelope { received_at: Timestamp::from_ms(1_750_000_000_000), ..nothing };
+            assert_eq!(later.clone().with_request(&said.request().expect("it says something")), Some(said));
+            for unread in ["", "{}", r#"{"receivedAt":"2026-01-31T09:00:00Z","type":"wink"}"#] {
+                assert_eq!(later.clone().with_request(unread), None, "{unread}");
+            }
         }
     }
 

@@ -8,7 +8,19 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PartitionId(Arc<str>);
 
+/// What begins the name of a partition that is a dropped file.
+const FILES: &str = "drop/";
+
 impl PartitionId {
+    /// That of a file's content, which `source` dropped.
+    pub fn of_file(source: &str, content: &str) -> Self {
+        Self::new(format!("{FILES}{source}/{content}"))
+    }
+
+    pub fn is_of_a_file(&self) -> bool {
+        self.as_str().starts_with(FILES)
+    }
+
     pub fn new(name: impl AsRef<str>) -> Self {
         Self(Arc::from(name.as_ref()))
     }

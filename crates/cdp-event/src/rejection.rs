@@ -95,7 +95,7 @@ impl Reason {
             }
             Self::BadEnvelope => "write plain event JSON, or use the HTTP API",
             Self::BadRow => {
-                "mend the row or its source's mapping, then drop the file again; what was taken is not taken twice"
+                "of a file: correct the row and drop the file again, rows that were taken are known for a day; of a webhook: mend its mapping and replay"
             }
             Self::ProfileFull => {
                 "block the identifier that so many events share, or wait until fewer come, then replay"

@@ -277,8 +277,9 @@ proptest! {
             prop_assert!(town.sets.values().any(|set| set.members().contains(&decision.profile)));
         }
         for set in town.sets.values() {
-            let users = set.held.iter().filter(|held| held.identifier.namespace == Namespace::USER_ID).count();
-            prop_assert!(users <= 1);
+            let mut values: BTreeMap<&Namespace, usize> = BTreeMap::new();
+            set.held.iter().for_each(|held| *values.entry(&held.identifier.namespace).or_default() += 1);
+            prop_assert!(values.iter().all(|(namespace, count)| *count <= rules.limit(namespace).values), "{:?}", values);
         }
     }
 }

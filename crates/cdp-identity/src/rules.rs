@@ -181,7 +181,8 @@ impl Rules {
         place.map_or((self.namespaces.len(), namespace.as_str()), |place| (place, ""))
     }
 
-    pub(crate) fn limit(&self, namespace: &Namespace) -> Limit {
+    /// How many values of the namespace a person may have, but for user ids that aliases add.
+    pub fn limit(&self, namespace: &Namespace) -> Limit {
         self.rule(namespace).map_or(self.others, |rule| rule.limit)
     }
 

@@ -261,6 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn every_column_is_compressed_by_zstd() {
+        let encoded = encode(&rows(&[Some(1), None])).expect("sound rows");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(encoded.bytes)).expect("Parquet");
+        let groups = reader.metadata().row_groups();
+        let columns: Vec<_> = groups.iter().flat_map(|group| group.columns()).collect();
+        assert!(!columns.is_empty());
+        for column in columns {
+            assert!(matches!(column.compression(), Compression::ZSTD(_)), "{}", column.column_path());
+        }
+    }
+
+    #[test]
     fn statistics_bound_what_queries_choose_by() {
         let stats = stats(&encode(&rows(&[Some(2000), None, Some(-1)])).expect("sound rows").summary);
         assert_eq!(stats["numRecords"], 3);

@@ -1,5 +1,6 @@
 //! A job, as far as time allows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub struct Handler {
     own_lake: String,
     /// For their mappings: they verify nothing here.
     webhooks: Vec<Webhook>,
+    mapped_drops: HashSet<String>,
     /// The lake that was read last, with the files that were read of it.
     reader: Mutex<Option<(String, Arc<DeltaReader>)>>,
 }
@@ -56,6 +58,7 @@ impl Handler {
             dead_letters: surroundings.queue("CDP_DEAD_LETTERS")?,
             own_lake: surroundings.lake_place()?.to_owned(),
             webhooks: surroundings.settings()?.mappings_of_webhooks()?,
+            mapped_drops: surroundings.settings()?.mapped_drops(),
             reader: Mutex::default(),
             surroundings,
         })
@@ -84,7 +87,8 @@ impl Handler {
         let place = job.lake(&self.own_lake)?;
         let reader = self.reader(place).await.map_err(|error| JobError::Lake(place.to_owned(), error))?;
         let remap = cdp_webhooks::remap(&self.webhooks);
-        let replay = Replay { state: &self.state, stream: &self.stream, lake: &*reader, remap: &remap };
+        let (state, stream, mapped_drops) = (&self.state, &self.stream, &self.mapped_drops);
+        let replay = Replay { state, stream, lake: &*reader, remap: &remap, mapped_drops };
         let mut wait = FIRST_WAIT;
         loop {
             match replay.run(&job, || Machine.now(), || deadline.left() > MARGIN).await {
@@ -139,12 +143,13 @@ impl JobError {
 }
 
 fn told(progress: &Progress) {
-    let Progress { job, replayed, passed_over, at_most, done, .. } = progress;
+    let Progress { job, replayed, passed_over, of_files, at_most, done, .. } = progress;
     tracing::info!(
         replay.id = job.id,
         replay.table = job.table().as_str(),
         replay.replayed = replayed,
         replay.passed_over = passed_over,
+        replay.of_files = of_files,
         replay.at_most = at_most,
         replay.done = done,
         "{}: {replayed} rows of {} replayed, {}",

@@ -11,8 +11,8 @@ use cdp_ports::{Clock, TableName};
 use futures::executor::block_on;
 use serde_json::json;
 
-use crate::Ingest;
 use crate::small_platform::{Counter, Platform, commit};
+use crate::{Ingest, Lookup, ProfileName};
 
 /// One rule of each kind. Of a locker a person has one a day, and a passport is somebody's own.
 fn rules() -> Rules {
@@ -34,8 +34,12 @@ fn rules() -> Rules {
 }
 
 fn take_in(events: &[serde_json::Value]) -> Platform {
+    take_in_by(rules(), events)
+}
+
+fn take_in_by(rules: Rules, events: &[serde_json::Value]) -> Platform {
     let (state, lake, clock) = (MemoryState::default(), MemoryLake::default(), Counter::default());
-    let platform = Ingest { state, lake, clock, rules: rules() };
+    let platform = Ingest { state, lake, clock, rules };
     let record = |(at, event): (usize, &serde_json::Value)| Record {
         sequence: Sequence::from(at as u64),
         arrived_at: platform.clock.now(),
@@ -101,6 +105,25 @@ fn each_refusal_is_a_row_with_its_rule() {
         "11 blocked user_id:anonymous by blocked",
     ];
     assert_eq!(recorded(&take_in(&events)), expected.map(str::to_owned).into());
+}
+
+/// Far more than a transaction takes, and than a person may have.
+#[test]
+fn a_blob_of_ten_thousand_identifiers_is_one_person_within_the_caps() {
+    let limit = Limit { values: 100_000, period: None };
+    let namespaces = [Namespace::USER_ID, Namespace::ANONYMOUS_ID];
+    let namespaces = namespaces.map(|namespace| NamespaceRule { namespace, limit, unique: false });
+    let rules = Rules::with_namespaces(namespaces.to_vec()).expect("sound rules");
+    let most = rules.caps.identifiers;
+    let event = |n: usize| json!({"type": "track", "event": "Seen", "userId": "hub", "anonymousId": format!("a{n}")});
+    let events: Vec<_> = (0..10_000).map(event).collect();
+    let platform = take_in_by(rules, &events);
+    let demoted = recorded(&platform);
+    assert_eq!(demoted.len(), 10_000 - (most - 1));
+    assert!(demoted.iter().all(|row| row.ends_with(&format!(" by cap.identifiers={most}"))));
+    let hub = ProfileName::parse("user_id:hub").expect("a name");
+    let found = block_on(Lookup { state: &platform.state }.find(&hub)).expect("memory").expect("somebody");
+    assert_eq!((found.set.held.len(), found.person.events), (most, 10_000));
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct Progress {
     pub replayed: u64,
     /// Refused rows that another job had replayed before.
     pub passed_over: u64,
+    /// Refused rows that come again with their file only.
+    pub of_files: u64,
     /// How many rows there were at the beginning, at most: those of whole files.
     pub at_most: u64,
     pub done: bool,
@@ -38,6 +40,8 @@ struct Stored {
     at_most: u64,
     #[prost(bool, tag = "6")]
     done: bool,
+    #[prost(uint64, tag = "7")]
+    of_files: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -54,7 +58,7 @@ struct StoredPlace {
 
 impl Progress {
     pub(super) fn begin(job: ReplayJob, at_most: u64) -> Self {
-        Self { job, after: None, replayed: 0, passed_over: 0, at_most, done: false }
+        Self { job, after: None, replayed: 0, passed_over: 0, of_files: 0, at_most, done: false }
     }
 
     /// `None`: no worker has begun it yet.
@@ -87,6 +91,7 @@ impl Progress {
             after: self.after.as_ref().map(place),
             replayed: self.replayed,
             passed_over: self.passed_over,
+            of_files: self.of_files,
             at_most: self.at_most,
             done: self.done,
         }
@@ -110,6 +115,7 @@ impl Progress {
             after: stored.after.map(place).transpose()?,
             replayed: stored.replayed,
             passed_over: stored.passed_over,
+            of_files: stored.of_files,
             at_most: stored.at_most,
             done: stored.done,
         })

@@ -1,12 +1,12 @@
 //! A row of `quarantine` is the record again that was refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use cdp_event::{Envelope, Reason, Rejection, Timestamp};
+use cdp_event::{Envelope, PartitionId, Reason, Rejection, Timestamp};
 use cdp_ports::{
     Condition, FaultKind, Key, LakeReader, NewRecord, PortError, PortResult, State, Stream, Transaction, Write,
 };
@@ -23,7 +23,6 @@ pub(super) struct Refused {
     received_at: Timestamp,
     bytes: Bytes,
     request: Option<String>,
-    is_of_a_file: bool,
     is_bad_row: bool,
 }
 
@@ -42,7 +41,6 @@ fn read(batch: &RecordBatch) -> Option<Vec<Refused>> {
     let request = text("request");
     let row = |at: usize| Refused {
         partition: partition.value(at).to_owned(),
-        is_of_a_file: partition.value(at).starts_with("drop/"),
         is_bad_row: reason.value(at) == Reason::BadRow.as_str(),
         sequence: sequence.value(at).to_owned(),
         sub: sub.value(at),
@@ -56,26 +54,19 @@ fn read(batch: &RecordBatch) -> Option<Vec<Refused>> {
 
 impl Refused {
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.request.as_ref().map_or(0, String::len)
     }
 
-    /// A line of CSV is no event by itself, nor is a row that its source's mapping makes none of: they come again with their file.
-    fn may_be_an_event(&self) -> bool {
-        !self.is_of_a_file || (self.bytes.starts_with(b"{") && !self.is_bad_row)
+    /// A row of a file is an event by itself when it is JSON that no mapping is laid over. All others come again with their file,
+    /// as what can't be read whole comes again from its producer.
+    pub fn may_be_an_event(&self, mapped_drops: &HashSet<String>) -> bool {
+        let is_event = || self.bytes.starts_with(b"{") && !self.is_bad_row && !mapped_drops.contains(&self.source);
+        let may_be = !PartitionId::new(&self.partition).is_of_a_file() || is_event();
+        may_be && self.envelope(None).is_some()
     }
 
-    fn mark(&self) -> Key {
-        replayed_key(&self.partition, &self.sequence, self.sub)
-    }
-
-    fn records(&self, remap: &Remap<'_>) -> Vec<NewRecord> {
-        match remap(&self.source, self.received_at, &self.bytes) {
-            None => vec![self.record(&self.bytes, None)],
-            Some(rows) => rows.into_iter().map(|row| self.record(&row.bytes, row.refused)).collect(),
-        }
-    }
-
-    fn record(&self, bytes: &[u8], refused: Option<Rejection>) -> NewRecord {
+    /// `None`: what its request said can't be read.
+    fn envelope(&self, refused: Option<Rejection>) -> Option<Envelope> {
         let envelope = Envelope {
             source: self.source.clone(),
             received_at: self.received_at,
@@ -85,15 +76,29 @@ impl Refused {
             whole_bytes: None,
             refused,
         };
-        let envelope = match &self.request {
+        match &self.request {
             Some(request) => envelope.with_request(request),
-            None => envelope,
-        };
-        NewRecord {
+            None => Some(envelope),
+        }
+    }
+
+    fn mark(&self) -> Key {
+        replayed_key(&self.partition, &self.sequence, self.sub)
+    }
+
+    fn records(&self, remap: &Remap<'_>) -> Vec<NewRecord> {
+        match remap(&self.source, self.received_at, &self.bytes) {
+            None => self.record(&self.bytes, None).into_iter().collect(),
+            Some(rows) => rows.into_iter().filter_map(|row| self.record(&row.bytes, row.refused)).collect(),
+        }
+    }
+
+    fn record(&self, bytes: &[u8], refused: Option<Rejection>) -> Option<NewRecord> {
+        Some(NewRecord {
             partition_key: format!("{}.{}", self.sequence, self.sub),
             explicit_hash_key: None,
-            data: envelope.wrap(bytes).into(),
-        }
+            data: self.envelope(refused)?.wrap(bytes).into(),
+        })
     }
 }
 
@@ -117,13 +122,11 @@ pub(super) async fn send(
     rows: &[Refused],
     now: Timestamp,
 ) -> PortResult<Sent> {
-    let rows: Vec<&Refused> = rows.iter().filter(|row| row.may_be_an_event()).collect();
-    let keys: Vec<Key> = rows.iter().map(|row| row.mark()).collect();
+    let keys: Vec<Key> = rows.iter().map(Refused::mark).collect();
     let marks = state.get(&keys).await?;
     let is_ours = |mark: &&cdp_ports::Item| mark.body == job.id.as_bytes();
     let marked_before = marks.iter().flatten().filter(is_ours).count() as u64;
-    let fresh: Vec<&Refused> =
-        rows.iter().zip(&marks).filter(|(_, mark)| mark.is_none()).map(|(row, _)| *row).collect();
+    let fresh: Vec<&Refused> = rows.iter().zip(&marks).filter(|(_, mark)| mark.is_none()).map(|(row, _)| row).collect();
     let sent = Sent {
         replayed: marked_before + fresh.len() as u64,
         passed_over: marks.iter().flatten().count() as u64 - marked_before,

@@ -99,7 +99,8 @@ impl Roots {
             let is_there = set.members().binary_search(&member).is_ok();
             self.merged.expect(1, 1, is_there.into(), || format!("{member}: not in the set of {root}"));
             if is_there {
-                sets.put(member, set.clone());
+                sets.roots.insert(member, set.root());
+                sets.by_root.entry(set.root()).or_insert_with(|| set.clone());
             }
         }
     }

@@ -6,7 +6,7 @@ use clap::Args;
 use crate::at::At;
 use crate::drops::Dropped;
 use crate::fault::Fault;
-use crate::output::{Format, Rows};
+use crate::output::{Format, Rows, harmless};
 use crate::progress::Reading;
 
 /// Drops files into a source's folder, and tells what became of them.
@@ -39,33 +39,37 @@ impl Drop {
         let source = drops.source(self.source.as_deref())?;
         // All, before the first one is put.
         self.files.iter().try_for_each(|file| check_droppable(file))?;
-        let (placed, all_placed) = until_a_fault(self.files.iter().map(|file| drops.place(&source, file)));
+        let (placed, not_placed) = whole(self.files.iter().map(|file| Ok((drops.place(&source, file)?, file))));
         if self.no_wait {
-            placed.iter().for_each(|dropped| eprintln!("{dropped} is in its place"));
-            return all_placed;
+            placed.iter().for_each(|(dropped, _)| eprintln!("{dropped} is in its place"));
+            return not_placed.map_or(Ok(()), Err);
         }
-        let followed = placed.iter().zip(&self.files).map(|(dropped, file)| follow(dropped.as_ref(), file));
-        let (reports, all_over) = until_a_fault(followed);
+        let (reports, not_over) = whole(placed.iter().map(|(dropped, file)| follow(dropped.as_ref(), file)));
         if !reports.is_empty() {
             print(&reports, self.format)?;
         }
-        all_placed.and(all_over)?;
+        if let Some(fault) = not_placed.or(not_over) {
+            return Err(fault);
+        }
         let is_unread = |report: &FileReport| matches!(report.status, Status::Truncated | Status::Refused);
         // Each was told already.
         if reports.iter().any(is_unread) { Err(Fault::no("")) } else { Ok(()) }
     }
 }
 
-/// As many as there are before the first fault.
-fn until_a_fault<T>(outcomes: impl Iterator<Item = Result<T, Fault>>) -> (Vec<T>, Result<(), Fault>) {
-    let mut done = vec![];
+/// Those that are whole, and the first fault. Each later one is told at once.
+fn whole<T>(outcomes: impl Iterator<Item = Result<T, Fault>>) -> (Vec<T>, Option<Fault>) {
+    let (mut done, mut first) = (vec![], None);
     for outcome in outcomes {
         match outcome {
             Ok(one) => done.push(one),
-            Err(fault) => return (done, Err(fault)),
+            Err(fault) if first.is_none() => first = Some(fault),
+            Err(fault) => {
+                fault.report();
+            }
         }
     }
-    (done, Ok(()))
+    (done, first)
 }
 
 /// Until it is taken in; what is to be said of it beside its row is told on stderr at once.
@@ -81,8 +85,10 @@ fn follow(dropped: &dyn Dropped, file: &Path) -> Result<FileReport, Fault> {
         eprintln!("cdp: {file}: this file was dropped before, nothing is changed; its report is of {finished}");
     }
     match report.status {
-        Status::Truncated | Status::Refused => eprintln!("cdp: {file}: {detail}"),
-        Status::AlreadyTaken => eprintln!("cdp: {file}: its content was taken before, {detail}"),
+        Status::Truncated | Status::Refused => eprintln!("cdp: {}", harmless(format!("{file}: {detail}"))),
+        Status::AlreadyTaken => {
+            eprintln!("cdp: {}", harmless(format!("{file}: its content was taken before, {detail}")));
+        }
         Status::Done | Status::Running => {}
     }
     Ok(report)

@@ -149,6 +149,12 @@ impl Replay {
         let done = follow(&self.at, &job, |step| bar.set_position(step["replayed"].as_u64().unwrap_or_default()));
         bar.finish_and_clear();
         let done = done?;
+        let of_files = done["of_files"].as_u64().unwrap_or_default();
+        if of_files > 0 {
+            eprintln!(
+                "{of_files} more are rows of files, which are no events by themselves: correct and drop these files again"
+            );
+        }
         let mut rows = Rows::new(&["replayed", "replayed_before"]);
         rows.push([done["replayed"].clone(), done["passed_over"].clone()]);
         Ok(rows.print(self.format)?)

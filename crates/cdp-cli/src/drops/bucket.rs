@@ -39,7 +39,8 @@ impl Drops for Bucket {
     fn place<'d>(&'d self, source: &'d str, file: &Path) -> Result<Box<dyn Dropped + 'd>, Fault> {
         self.runtime.block_on(async {
             let placed = self.bucket.place(source, file).await?;
-            let earlier = self.bucket.report(&placed).await?.filter(FileReport::is_over);
+            // The file is in its place, whether this can be told or not.
+            let earlier = self.bucket.report(&placed).await.unwrap_or_default().filter(FileReport::is_over);
             Ok(Box::new(Object { placed, earlier, drops: self }) as Box<dyn Dropped + 'd>)
         })
     }

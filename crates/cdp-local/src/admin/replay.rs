@@ -35,7 +35,9 @@ fn step(platform: &Platform, mut job: ReplayJob) -> Result<Progress, NotDone> {
     let lake = if place == own { Arc::clone(&platform.ingest.lake) } else { open(place)? };
     let reader = DeltaReader::of(lake);
     let remap = cdp_webhooks::remap(&platform.deployment.config.webhooks);
-    let replay = Replay { state: &platform.ingest.state, stream: &*platform.log, lake: &reader, remap: &remap };
+    let (state, stream) = (&platform.ingest.state, &*platform.log);
+    let mapped_drops = &platform.deployment.config.settings.mapped_drops();
+    let replay = Replay { state, stream, lake: &reader, remap: &remap, mapped_drops };
     let began = Instant::now();
     Ok(block_on(replay.run(&job, || platform.ingest.clock.now(), || began.elapsed() < STEP))?)
 }
