@@ -14,7 +14,7 @@ pub struct BatchLimits {
 
 impl Default for BatchLimits {
     fn default() -> Self {
-        Self { rows: 10_000, bytes: 16 << 20 }
+        Self { rows: 10_000, bytes: 8 << 20 }
     }
 }
 

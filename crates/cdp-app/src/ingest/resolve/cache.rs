@@ -6,7 +6,7 @@ use cdp_ports::Version;
 use hashbrown::HashMap;
 
 /// Above this many claims the cache starts afresh, so that memory is bounded: some 130 bytes a claim.
-const MAX_CACHED_CLAIMS: usize = 400_000;
+const MAX_CACHED_CLAIMS: usize = 200_000;
 /// Above this many sets the cache forgets them between two batches: some 500 bytes a set, and few are asked for twice.
 const MAX_CACHED_SETS: usize = 20_000;
 
