@@ -110,6 +110,7 @@ impl<S: State, L: Landing, C: Clock + Chance> Ingest<S, L, C> {
 struct Valid<'a> {
     event: Event<'a>,
     arrived_at: Timestamp,
+    /// As [`Decoded`] has it: for quarantine, if the event is refused later on.
     envelope: &'a [u8],
     bytes: &'a [u8],
 }

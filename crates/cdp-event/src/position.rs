@@ -12,6 +12,10 @@ pub struct PartitionId(Arc<str>);
 const FILES: &str = "drop/";
 
 impl PartitionId {
+    pub fn new(name: impl AsRef<str>) -> Self {
+        Self(Arc::from(name.as_ref()))
+    }
+
     /// That of a file's content, which `source` dropped.
     pub fn of_file(source: &str, content: &str) -> Self {
         Self::new(format!("{FILES}{source}/{content}"))
@@ -19,10 +23,6 @@ impl PartitionId {
 
     pub fn is_of_a_file(&self) -> bool {
         self.as_str().starts_with(FILES)
-    }
-
-    pub fn new(name: impl AsRef<str>) -> Self {
-        Self(Arc::from(name.as_ref()))
     }
 
     pub fn as_str(&self) -> &str {

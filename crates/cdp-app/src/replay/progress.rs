@@ -18,7 +18,7 @@ pub struct Progress {
     pub replayed: u64,
     /// Refused rows that another job had replayed before.
     pub passed_over: u64,
-    /// Refused rows that come again with their file only.
+    /// Refused rows that are no events by themselves: they come again with their file. Also those whose request can't be read.
     pub of_files: u64,
     /// How many rows there were at the beginning, at most: those of whole files.
     pub at_most: u64,

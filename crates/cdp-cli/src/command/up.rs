@@ -20,7 +20,7 @@ pub struct Up {
 fn address(text: &str) -> Result<SocketAddr, String> {
     let remedy = "write HOST:PORT, such as 127.0.0.1:8080 or localhost:8080";
     let found = text.to_socket_addrs().map_err(|error| format!("{error}; {remedy}"))?;
-    // By a name that has both, as producers' tools look first.
+    // Of a name that stands for both, the one that 127.0.0.1 in a producer's settings finds.
     let found: Vec<SocketAddr> = found.collect();
     let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
     first.copied().ok_or_else(|| format!("nobody has that name; {remedy}"))
