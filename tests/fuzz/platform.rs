@@ -1,11 +1,10 @@
 //! The platform in memory, where records are taken in for real.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use adapter_memory::{MemoryLake, MemoryState, MemoryStream};
 use bytes::Bytes;
-use cdp_app::{BatchReport, Committer, Ingest, Progress, Replay, ReplayError, ReplayJob};
+use cdp_app::{Again, BatchReport, Committer, Ingest, Progress, Replay, ReplayError, ReplayJob};
 use cdp_event::{PartitionId, Record, Sequence, Timestamp};
 use cdp_identity::Rules;
 use cdp_ports::{Chance, Clock, Condition, Item, Key, State, TableName, Transaction, Write};
@@ -68,11 +67,7 @@ pub fn with_refused_row() -> Platform {
 /// Into a stream of its own, as far as `goes_on` lets it come.
 pub fn replay(platform: &Platform, job: &ReplayJob, goes_on: bool) -> Result<Progress, ReplayError> {
     let (state, lake, stream) = (&platform.state, &platform.lake, &MemoryStream::new(1));
-    block_on(Replay { state, stream, lake, remap: &|_, _, _| None, mapped_drops: &HashSet::new() }.run(
-        job,
-        || MOMENT,
-        || goes_on,
-    ))
+    block_on(Replay { state, stream, lake, remap: &|_| Again::AsItIs }.run(job, || MOMENT, || goes_on))
 }
 
 pub fn items(state: &MemoryState, partition: &str) -> Vec<Item> {

@@ -24,7 +24,7 @@ pub use payloads::{kinesis_batches, notifications, replay_jobs};
 pub use people::{people, sound_event};
 pub use questions::{names, questions};
 pub use signed::{Call, Scheme, SigV4, schemes, sigv4_calls};
-pub use stored::{packs, stored_checkpoints, stored_files, stored_plans, stored_replays};
+pub use stored::{packs, stored_checkpoints, stored_files, stored_plans, stored_readings, stored_replays};
 
 pub const MOMENT: Timestamp = Timestamp::from_ms(1_769_851_800_000);
 /// One that is taken.
@@ -50,13 +50,10 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 
 pub fn envelopes() -> Vec<Vec<u8>> {
     let full = Envelope {
-        source: "web".to_owned(),
-        received_at: MOMENT,
         sent_at: Some(Timestamp::from_ms(-5)),
         kind: Some(EventKind::Track),
         context: Some(r#"{"ip":"10.0.0.1","traits":{"email":"j@x.org"}}"#.to_owned()),
-        whole_bytes: None,
-        refused: None,
+        ..Envelope::new("web".to_owned(), MOMENT)
     };
     let bare = Envelope { sent_at: None, kind: None, context: None, ..full.clone() };
     let head = Envelope { whole_bytes: Some(2_000_000), ..bare.clone() };

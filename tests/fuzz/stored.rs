@@ -4,8 +4,8 @@
 use adapter_dynamodb::{Packer, Stored};
 use adapter_memory::MemoryState;
 use bytes::Bytes;
-use cdp_app::{Checkpoint, Checkpoints, Committer, IngestError, Progress, ReplayJob, retire, waiting_files};
-use cdp_event::Sequence;
+use cdp_app::{Checkpoint, Checkpoints, Committer, IngestError, Progress, Reading, ReplayJob, retire, waiting_files};
+use cdp_event::{PartitionId, Sequence};
 use cdp_ports::{Key, TableName};
 use futures::executor::block_on;
 
@@ -65,6 +65,18 @@ fn retire_all(state: &MemoryState) {
         retire(state, &open, |_| true).await
     });
     assert_eq!(closed.expect("it was read before"), [shard()]);
+}
+
+#[test]
+fn a_reading_that_is_read_is_made_the_last_one() {
+    fuzz_one_in(20, &seeds::stored_readings(), &FIELDS, |bytes| {
+        let (state, first) = (MemoryState::default(), PartitionId::of_file("partner", "c0ffee"));
+        put(&state, Key::new(first.as_str(), "reading"), bytes);
+        let Ok(mut reading) = block_on(Reading::newest(&state, &first)) else { return };
+        block_on(reading.be_last(&state)).expect("memory does not fail");
+        let stored = block_on(Reading::newest(&state, &first.read_by("other"))).expect("it was read before");
+        assert!(stored.is_last && stored == reading);
+    });
 }
 
 #[test]

@@ -46,17 +46,9 @@ fn data(dice: &Dice, sent: &mut Vec<(String, Value)>, with_alias: bool) -> Bytes
             let parts: Vec<(&str, &[u8])> = parts.iter().map(|part| ("k", part.as_bytes())).collect();
             aggregate(&parts)
         }
-        4 => Envelope {
-            source: "web".to_owned(),
-            received_at: Timestamp::from_ms(DAY_BEGINS_MS),
-            sent_at: None,
-            kind: None,
-            context: None,
-            whole_bytes: None,
-            refused: None,
-        }
-        .wrap(event(dice, sent, with_alias).to_string().as_bytes())
-        .into(),
+        4 => Envelope::new("web".to_owned(), Timestamp::from_ms(DAY_BEGINS_MS))
+            .wrap(event(dice, sent, with_alias).to_string().as_bytes())
+            .into(),
         _ => event(dice, sent, with_alias).to_string().into(),
     }
 }

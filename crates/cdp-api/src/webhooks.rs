@@ -71,15 +71,7 @@ fn record(row: Decoded<'_>, limit_bytes: usize) -> NewRecord {
         Ok(event) => (event.bytes, None),
         Err(rejection) => (row.bytes, Some(rejection)),
     };
-    let envelope = Envelope {
-        source: row.source.into_owned(),
-        received_at: row.arrived_at,
-        sent_at: None,
-        kind: None,
-        context: None,
-        whole_bytes: None,
-        refused,
-    };
+    let envelope = Envelope { refused, ..Envelope::new(row.source.into_owned(), row.arrived_at) };
     let partition_key = std::str::from_utf8(bytes).map_or_else(|_| digest(bytes), partition_key);
     record_of(&envelope, partition_key, bytes, limit_bytes)
 }

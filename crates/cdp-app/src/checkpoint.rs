@@ -37,6 +37,11 @@ impl AddAssign for Counts {
 }
 
 impl Counts {
+    /// What was taken in, now or before.
+    pub fn taken(&self) -> u64 {
+        self.accepted.saturating_add(self.duplicates)
+    }
+
     pub fn add_up(&self) -> bool {
         let became = self.accepted.saturating_add(self.quarantined).saturating_add(self.duplicates);
         self.received == became

@@ -4,6 +4,7 @@ mod keys;
 
 mod checkpoint;
 mod outbox;
+mod reading;
 
 mod ingest;
 
@@ -25,7 +26,10 @@ pub use ingest::{BatchReport, Ingest, IngestError, PartitionIngest, StageTimes};
 pub use keys::{claim_key, member_key, set_key};
 pub use lookup::{Found, Lookup, LookupError, NotAProfileName, ProfileName};
 pub use outbox::{OutboxEntry, waiting_files};
-pub use replay::{Choice, NotAJob, Progress, Remap, Remapped, Replay, ReplayError, ReplayJob, What};
+pub use reading::Reading;
+pub use replay::{
+    Again, Choice, NotAJob, OfFile, Progress, RefusedRow, Remap, Remapped, Replay, ReplayError, ReplayJob, What,
+};
 pub use retire::retire;
 pub use upkeep::Upkeep;
 pub use verify::{

@@ -18,10 +18,10 @@ mod page;
 mod calls;
 mod refused;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use cdp_event::{Rejection, Timestamp};
+use cdp_event::{FileRow, PartitionId, Rejection, Timestamp};
 use cdp_identity::BadItem;
 use cdp_ports::{LakeReader, NewRecord, PortError, State, Stream, Version};
 
@@ -30,6 +30,8 @@ pub use progress::Progress;
 
 use page::{PAGE, Page, Pages, Place};
 use refused::Refused;
+
+use crate::reading::Reading;
 
 /// Fewer than a profile remembers messages of, so that a chunk that goes twice is known whole.
 const EVENTS_AT_ONCE: usize = 500;
@@ -59,13 +61,35 @@ pub struct Replay<'r, S, T, L> {
     /// The one that the job reads: [`ReplayJob::lake`].
     pub lake: &'r L,
     pub remap: &'r Remap<'r>,
-    /// Drop sources that have a mapping: their rows are no events by themselves.
-    pub mapped_drops: &'r HashSet<String>,
 }
 
-/// What a refused row comes to by the mapping that its source has now; of a source, a time of receipt, and bytes. `None`: it goes
-/// as it is.
-pub type Remap<'r> = dyn Fn(&str, Timestamp, &[u8]) -> Option<Vec<Remapped>> + Sync + 'r;
+/// What a refused row comes to by the settings that its source has now.
+pub type Remap<'r> = dyn Fn(&RefusedRow<'_>) -> Again + Sync + 'r;
+
+#[derive(Clone, Copy, Debug)]
+pub struct RefusedRow<'r> {
+    pub source: &'r str,
+    pub received_at: Timestamp,
+    pub bytes: &'r [u8],
+    pub of_file: Option<OfFile<'r>>,
+}
+
+/// A row of a file, by its number; and which of its events was refused, from 0.
+#[derive(Clone, Copy, Debug)]
+pub struct OfFile<'r> {
+    pub number: u64,
+    pub event: u32,
+    pub row: &'r FileRow,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It goes as it came.
+    AsItIs,
+    Mapped(Vec<Remapped>),
+    /// No events can be made of it by itself.
+    OnlyWithItsFile,
+}
 
 /// An event, or what is refused still, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,17 +129,17 @@ impl<S: State, T: Stream, L: LakeReader> Replay<'_, S, T, L> {
     }
 
     async fn begin(&self, job: &ReplayJob) -> Result<Worker<'_, S, T, L>, ReplayError> {
-        let Self { state, stream, lake, remap, mapped_drops } = *self;
+        let Self { state, stream, lake, remap } = *self;
         if let Some((version, progress)) = Progress::load_versioned(state, &job.id).await? {
             if !progress.job.has_same_rows(job) {
                 return Err(ReplayError::OtherJob(job.id.clone()));
             }
-            return Ok(Worker { state, stream, lake, remap, mapped_drops, progress, version });
+            return Ok(Worker { state, stream, lake, remap, progress, version });
         }
         let at_most = Pages { lake, job, rows: PAGE }.at_most().await?;
         let progress = Progress::begin(job.clone(), at_most);
         let version = progress.put(state, None).await?;
-        Ok(Worker { state, stream, lake, remap, mapped_drops, progress, version })
+        Ok(Worker { state, stream, lake, remap, progress, version })
     }
 }
 
@@ -126,7 +150,6 @@ struct Worker<'w, S, T, L> {
     stream: &'w T,
     lake: &'w L,
     remap: &'w Remap<'w>,
-    mapped_drops: &'w HashSet<String>,
     progress: Progress,
     version: Version,
 }
@@ -165,12 +188,13 @@ impl<S: State, T: Stream, L: LakeReader> Worker<'_, S, T, L> {
         goes_on: &impl Fn() -> bool,
     ) -> Result<bool, ReplayError> {
         let rows = refused::rows(self.lake, page).await?;
-        for (mut chunk, last) in chunks(page, rows, REFUSED_AT_ONCE, Refused::bytes) {
-            let before = chunk.len();
-            chunk.retain(|row| row.may_be_an_event(self.mapped_drops));
-            let of_files = (before - chunk.len()) as u64;
+        for (chunk, last) in chunks(page, rows, REFUSED_AT_ONCE, Refused::bytes) {
+            let mut again: Vec<_> = chunk.iter().filter_map(|row| Some((row, row.records(self.remap)?))).collect();
+            let read_anew = self.read_anew(again.iter().filter_map(|(row, _)| row.file())).await?;
+            again.retain(|(row, _)| row.file().is_none_or(|file| !read_anew.contains(&file)));
+            let of_files = (chunk.len() - again.len()) as u64;
             self.progress.of_files = self.progress.of_files.saturating_add(of_files);
-            let sent = refused::send(self.state, self.stream, self.remap, &self.progress.job, &chunk, now()).await?;
+            let sent = refused::send(self.state, self.stream, &self.progress.job, again, now()).await?;
             self.progress.replayed = self.progress.replayed.saturating_add(sent.replayed);
             self.progress.passed_over = self.progress.passed_over.saturating_add(sent.passed_over);
             self.progress.after = last;
@@ -180,6 +204,21 @@ impl<S: State, T: Stream, L: LakeReader> Worker<'_, S, T, L> {
             }
         }
         Ok(true)
+    }
+
+    /// Those of the files whose rows have come again with the whole file. The others don't any more.
+    async fn read_anew(&self, files: impl Iterator<Item = PartitionId>) -> Result<BTreeSet<PartitionId>, ReplayError> {
+        let mut read_anew = BTreeSet::new();
+        for file in BTreeSet::from_iter(files) {
+            let mut reading = Reading::newest(self.state, &file).await?;
+            if reading.partition != file {
+                read_anew.insert(file);
+            } else if !reading.is_last {
+                // It begins to be read anew at this moment: the next look finds that.
+                reading.be_last(self.state).await.map_err(PortError::busy_if_stale)?;
+            }
+        }
+        Ok(read_anew)
     }
 
     async fn note(&mut self) -> Result<(), ReplayError> {

@@ -1,10 +1,8 @@
 //! Settings and secrets in the terms of the HTTP front.
 
-use std::collections::HashSet;
-
 use cdp_api::profiles::Token;
 use cdp_api::{AccessKey, ApiConfig, Limits, Secret, Source};
-
+use cdp_app::{Again, RefusedRow};
 use cdp_webhooks::{Webhook, WebhookSettings};
 
 use crate::secrets::fault;
@@ -48,10 +46,18 @@ fn webhook<'s>(
 }
 
 impl Settings {
-    /// Drop sources whose rows a mapping makes events of.
-    pub fn mapped_drops(&self) -> HashSet<String> {
-        let mapped = self.drops.iter().filter(|(_, source)| source.mapping.is_some());
-        mapped.map(|(name, _)| name.clone()).collect()
+    /// What a refused row comes to now: by its drop source, or by its webhook. See [`cdp_app::Remap`].
+    pub fn again(&self, webhooks: &[Webhook], row: &RefusedRow<'_>) -> Again {
+        match row.of_file {
+            Some(of_file) => match self.drops.get(row.source) {
+                Some(source) => cdp_drops::again(source, row.source, of_file, row.bytes),
+                None => Again::OnlyWithItsFile,
+            },
+            None => match webhooks.iter().find(|webhook| webhook.name() == row.source) {
+                Some(webhook) => cdp_webhooks::again(webhook, row),
+                None => Again::AsItIs,
+            },
+        }
     }
 
     /// Webhooks that no call can convince: they have no secrets. For whoever maps again what they took.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use cdp_event::{Decoded, Offset, RawEvent, Rejection, Sequence, Timestamp};
+use cdp_event::{Decoded, Envelope, FileRow, Offset, RawEvent, Rejection, Sequence, Timestamp};
 
 /// A batch is full when it has so many rows or so many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ impl Default for BatchLimits {
 pub struct Batch {
     buffer: Vec<u8>,
     rows: Vec<Row>,
+    /// What is kept with a refused row of a file, by how many events it came to.
+    envelopes: [Vec<u8>; 3],
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,15 @@ impl RowEvents {
 }
 
 impl Batch {
+    /// Of a file; `row` tells how its rows are read again.
+    pub(crate) fn of_file(source: &str, first_seen: Timestamp, row: &FileRow) -> Self {
+        let envelope = |events| {
+            let row = Some(FileRow { events, ..row.clone() });
+            Envelope { row, ..Envelope::new(source.to_owned(), first_seen) }.wrap(b"")
+        };
+        Self { envelopes: [0, 1, 2].map(envelope), ..Self::default() }
+    }
+
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
@@ -72,7 +83,13 @@ impl Batch {
     /// What ingest takes: each row's events, in order; a refused row with its bytes.
     pub fn decoded<'a>(&'a self, source: &'a str, arrived_at: Timestamp) -> Vec<Decoded<'a>> {
         let mut decoded = Vec::with_capacity(self.rows.len());
+        let [of_none, of_one, of_two] = &self.envelopes;
         for row in &self.rows {
+            let envelope = match &row.outcome {
+                Err(_) => of_none,
+                Ok(RowEvents { second: None, .. }) => of_one,
+                Ok(RowEvents { second: Some(_), .. }) => of_two,
+            };
             let of_row = |sub: u32, event: Result<&Range<usize>, Rejection>| {
                 let offset = Offset::new(Sequence::from(row.number), sub);
                 let event = event.map(|event| RawEvent::plain(offset, source, arrived_at, self.slice(event)));
@@ -80,7 +97,7 @@ impl Batch {
                     offset,
                     arrived_at,
                     source: Cow::Borrowed(source),
-                    envelope: &[],
+                    envelope,
                     bytes: self.slice(&row.raw),
                     event,
                 }

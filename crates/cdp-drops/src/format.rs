@@ -17,6 +17,12 @@ pub enum Format {
 }
 
 impl Format {
+    const ALL: [Self; 4] = [Self::Csv, Self::JsonLines, Self::JsonArray, Self::Parquet];
+
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name)
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",

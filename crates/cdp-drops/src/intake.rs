@@ -10,7 +10,7 @@ mod tally;
 use std::io;
 use std::ops::ControlFlow;
 
-use cdp_app::{BatchReport, Counts, Ingest, IngestError, PartitionIngest};
+use cdp_app::{BatchReport, Ingest, IngestError, PartitionIngest, Reading};
 use cdp_event::{PartitionId, Reason, Rejection, Sequence, Timestamp};
 use cdp_ports::{Chance, Clock, FaultKind, Landing, PortError, State};
 
@@ -121,15 +121,17 @@ impl<'w, F: Dropped, S: State, L: Landing, C: Clock + Chance> Work<'w, F, S, L, 
         settings: String,
         now: Timestamp,
     ) -> Result<Self, IntakeError> {
-        let first = PartitionId::of_file(source.name, content);
-        let (mut partition, mut worker) = (first.clone(), ingest.open(first).await?);
-        let mut stored = StoredFile::load(&ingest.state, &partition).await?;
+        let mut reading = Reading::newest(&ingest.state, &PartitionId::of_file(source.name, content)).await?;
+        let mut worker = ingest.open(reading.partition.clone()).await?;
+        let mut stored = StoredFile::load(&ingest.state, &reading.partition).await?;
         let was_read_otherwise = stored.as_ref().is_some_and(|stored| stored.settings != settings);
-        if was_read_otherwise && worker.checkpoint().closed && taken(&worker.checkpoint().counts) == 0 {
-            partition = PartitionId::of_file(source.name, &format!("{content}-{settings}"));
-            worker = ingest.open(partition.clone()).await?;
-            stored = StoredFile::load(&ingest.state, &partition).await?;
+        let is_of_no_use = worker.checkpoint().closed && worker.checkpoint().counts.taken() == 0;
+        if was_read_otherwise && is_of_no_use && !reading.is_last {
+            reading.replace(&ingest.state, reading.partition.read_by(&settings)).await?;
+            worker = ingest.open(reading.partition.clone()).await?;
+            stored = StoredFile::load(&ingest.state, &reading.partition).await?;
         }
+        let partition = reading.partition;
         let mut stored = match stored {
             Some(stored) => stored,
             None => {
@@ -177,7 +179,7 @@ impl<'w, F: Dropped, S: State, L: Landing, C: Clock + Chance> Work<'w, F, S, L, 
         self.stored.set_layout(rows.layout());
         // Rows whose reasons are told already; a kill may have come between a batch and its telling.
         rows.skip(self.stored.told_through).map_err(|error| self.io(error))?;
-        let mut batch = Batch::default();
+        let mut batch = Batch::of_file(source.name, self.stored.first_seen(), &rows.file_row());
         while self.stored.ending.is_none() {
             batch.clear();
             let done = self.done();
@@ -324,10 +326,6 @@ impl<'w, F: Dropped, S: State, L: Landing, C: Clock + Chance> Work<'w, F, S, L, 
             settings: self.settings.clone(),
         }
     }
-}
-
-fn taken(counts: &Counts) -> u64 {
-    counts.accepted + counts.duplicates
 }
 
 impl From<Ending> for StoredEnding {

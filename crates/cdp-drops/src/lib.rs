@@ -40,6 +40,6 @@ pub use intake::{DropSource, Intake, IntakeError, Progress};
 pub use mapping::{Columns, Mapping, MappingError, Stated, TimeColumn, ValueType};
 pub use names::{NotDroppable, check_droppable, names_for};
 pub use report::{Example, FileReport, Status};
-pub use rows::{Ending, JsonShape, Layout, OpenError, Rows, member};
+pub use rows::{Ending, JsonShape, Layout, OpenError, Rows, again, member};
 pub use settings::{CsvSettings, Delimiter, DropSettings, SettingsError};
 pub use watch::Watch;

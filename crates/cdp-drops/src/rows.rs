@@ -1,5 +1,6 @@
 //! Rows of a file, one after the other, whatever the file is.
 
+mod again;
 mod csv;
 mod json;
 mod json_array;
@@ -10,7 +11,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cdp_event::{Reason, Rejection};
+use cdp_event::{FileRow, Reason, Rejection};
 
 use self::csv::CsvRows;
 use self::json_array::JsonArrayRows;
@@ -20,11 +21,15 @@ use crate::batch::{Batch, BatchLimits};
 use crate::content::{Content, Counted, Placed, is_of_the_place};
 use crate::file::FileContent;
 use crate::format::{Compression, Format, detect};
-use crate::settings::DropSettings;
+use crate::settings::{Delimiter, DropSettings};
 use crate::text::{Assumed, Text};
 use crate::window::{Window, head_of};
 
+pub use self::again::again;
 pub use self::json::{JsonShape, member};
+
+/// Columns' names beyond are not kept with each refused row: a file may have a million of them.
+const MAX_KEPT_COLUMNS_BYTES: usize = 2 << 10;
 
 /// How much is read to tell what a file is.
 const HEAD_BYTES: usize = 4 << 10;
@@ -88,6 +93,11 @@ trait ReadRows: Send {
     }
 
     fn encoding(&self) -> &'static str;
+
+    /// Of CSV: the columns' names, and what separates fields.
+    fn columns(&self) -> Option<(&[String], Delimiter)> {
+        None
+    }
 
     /// Where that is known beforehand.
     fn rows_in_all(&self) -> Option<u64> {
@@ -155,6 +165,18 @@ impl Rows {
 
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// What its rows are read by, for [`again`].
+    pub(crate) fn file_row(&self) -> FileRow {
+        let format = self.layout.format.as_str().to_owned();
+        let (columns, delimiter) = match self.reader.columns() {
+            Some((names, delimiter)) if names.iter().map(String::len).sum::<usize>() <= MAX_KEPT_COLUMNS_BYTES => {
+                (names.to_vec(), delimiter.to_string())
+            }
+            Some(_) | None => (vec![], String::new()),
+        };
+        FileRow { format, events: 0, columns, delimiter }
     }
 
     /// As far as it is known by now; `binary` for Parquet.

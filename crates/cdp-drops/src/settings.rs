@@ -10,6 +10,9 @@
 //! columns = ["id", "day"]       # for files without a header row
 //! ```
 
+use std::fmt;
+use std::str::FromStr;
+
 use encoding_rs::Encoding;
 use serde::{Deserialize, Deserializer};
 use xxhash_rust::xxh3::xxh3_64;
@@ -107,17 +110,36 @@ impl CsvSettings {
     }
 }
 
-impl<'de> Deserialize<'de> for Delimiter {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        match (name.as_str(), name.as_bytes()) {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no delimiter: use one ASCII character, \"tab\" or \"whitespace\"")]
+pub struct NotADelimiter(String);
+
+impl FromStr for Delimiter {
+    type Err = NotADelimiter;
+
+    fn from_str(name: &str) -> Result<Self, NotADelimiter> {
+        match (name, name.as_bytes()) {
             ("whitespace", _) => Ok(Self::Whitespace),
             ("tab", _) => Ok(Self::Byte(b'\t')),
             (_, [byte]) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(Self::Byte(*byte)),
-            _ => Err(serde::de::Error::custom(format!(
-                "{name:?} is no delimiter: use one ASCII character, \"tab\" or \"whitespace\""
-            ))),
+            _ => Err(NotADelimiter(name.to_owned())),
         }
+    }
+}
+
+impl fmt::Display for Delimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whitespace => f.write_str("whitespace"),
+            Self::Byte(b'\t') => f.write_str("tab"),
+            Self::Byte(byte) => write!(f, "{}", char::from(*byte)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Delimiter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -23,6 +23,32 @@ pub struct Envelope {
     pub whole_bytes: Option<u64>,
     /// Why what is wrapped is no event, where that was found before the stream: a webhook's payload that can't be mapped.
     pub refused: Option<Rejection>,
+    /// Of a row of a file, which comes by no stream.
+    pub row: Option<FileRow>,
+}
+
+/// What a row of a file was read by, so that it can be read again without its file.
+#[derive(Clone, PartialEq, Eq, Message, Serialize, Deserialize)]
+pub struct FileRow {
+    /// csv, json_lines, json_array or parquet.
+    #[prost(string, tag = "1")]
+    pub format: String,
+    /// How many it came to. None: the row was refused whole.
+    #[prost(uint32, tag = "2")]
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub events: u32,
+    /// Of CSV, where they are not too long to be kept with each row.
+    #[prost(string, repeated, tag = "3")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// Of CSV.
+    #[prost(string, tag = "4")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub delimiter: String,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -41,6 +67,8 @@ struct Header {
     whole_bytes: Option<u64>,
     #[prost(message, optional, tag = "7")]
     refused: Option<Refusal>,
+    #[prost(message, optional, tag = "8")]
+    row: Option<FileRow>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -54,6 +82,12 @@ struct Refusal {
 }
 
 impl Envelope {
+    /// That says no more than who sent it, and when it came.
+    pub const fn new(source: String, received_at: Timestamp) -> Self {
+        let (sent_at, kind, context, whole_bytes, refused, row) = (None, None, None, None, None, None);
+        Self { source, received_at, sent_at, kind, context, whole_bytes, refused, row }
+    }
+
     pub fn wrap(&self, event: &[u8]) -> Vec<u8> {
         let header = Header::from(self);
         let length = header.encoded_len();
@@ -91,30 +125,35 @@ struct Request {
     sent_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     context: Option<Box<RawValue>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    row: Option<FileRow>,
 }
 
 impl Envelope {
     /// What the request said of the event outside of it, as JSON. `None`: nothing.
     pub fn request(&self) -> Option<String> {
-        let Self { received_at, kind, sent_at, context, .. } = self;
+        let Self { received_at, kind, sent_at, context, row, .. } = self;
         let request = Request {
             received_at: received_at.to_string(),
             kind: kind.map(|kind| kind.as_str().to_owned()),
             sent_at: sent_at.map(|sent_at| sent_at.to_string()),
             context: context.clone().and_then(|context| RawValue::from_string(context).ok()),
+            row: row.clone(),
         };
-        let says_nothing = request.kind.is_none() && request.sent_at.is_none() && request.context.is_none();
+        let Request { kind, sent_at, context, row, .. } = &request;
+        let says_nothing = kind.is_none() && sent_at.is_none() && context.is_none() && row.is_none();
         if says_nothing { None } else { serde_json::to_string(&request).ok() }
     }
 
     /// Says what [`Envelope::request`] told. `None`: it can't be read, as when a newer release wrote it.
     pub fn with_request(self, json: &str) -> Option<Self> {
-        let Request { received_at, kind, sent_at, context } = serde_json::from_str(json).ok()?;
+        let Request { received_at, kind, sent_at, context, row } = serde_json::from_str(json).ok()?;
         Some(Self {
             received_at: received_at.parse().ok()?,
             kind: kind.map(|kind| kind.parse()).transpose().ok()?,
             sent_at: sent_at.map(|sent_at| sent_at.parse()).transpose().ok()?,
             context: context.map(|context| context.get().to_owned()),
+            row,
             ..self
         })
     }
@@ -134,6 +173,7 @@ impl From<&Envelope> for Header {
             context: envelope.context.clone(),
             whole_bytes: envelope.whole_bytes,
             refused: envelope.refused.as_ref().map(Refusal::from),
+            row: envelope.row.clone(),
         }
     }
 }
@@ -148,6 +188,7 @@ impl From<Header> for Envelope {
             context: header.context,
             whole_bytes: header.whole_bytes,
             refused: header.refused.map(Rejection::from),
+            row: header.row,
         }
     }
 }
@@ -174,6 +215,10 @@ impl From<Refusal> for Rejection {
 mod tests {
     use super::*;
 
+    fn row() -> FileRow {
+        FileRow { format: "csv".into(), events: 2, columns: vec!["id".into(), "day".into()], delimiter: ";".into() }
+    }
+
     fn envelope() -> Envelope {
         Envelope {
             source: "web".into(),
@@ -183,6 +228,7 @@ mod tests {
             context: Some(r#"{"ip":"10.0.0.1"}"#.into()),
             whole_bytes: Some(2_000_000),
             refused: Some(Rejection::of("data.id", Reason::NoIdentifier, "nobody is named")),
+            row: Some(row()),
         }
     }
 
@@ -201,9 +247,14 @@ mod tests {
     #[test]
     fn what_a_request_said_is_said_again() {
         let (kind, sent_at, context) = (Some(EventKind::Track), Some(Timestamp::from_ms(5)), Some(r#"{"ip":"::1"}"#));
-        for (kind, sent_at, context) in [(kind, sent_at, context), (None, sent_at, None), (kind, None, context)] {
-            let said = Envelope { kind, sent_at, context: context.map(str::to_owned), ..envelope() };
-            let nothing = Envelope { kind: None, sent_at: None, context: None, ..envelope() };
+        for (kind, sent_at, context, row) in [
+            (kind, sent_at, context, Some(row())),
+            (None, sent_at, None, None),
+            (kind, None, context, None),
+            (None, None, None, Some(FileRow { format: "parquet".into(), ..FileRow::default() })),
+        ] {
+            let said = Envelope { kind, sent_at, context: context.map(str::to_owned), row, ..envelope() };
+            let nothing = Envelope { kind: None, sent_at: None, context: None, row: None, ..envelope() };
             assert_eq!(nothing.request(), None);
             // It came again later, and is taken as it came first.
             let later = Envelope { received_at: Timestamp::from_ms(1_750_000_000_000), ..nothing };

@@ -19,7 +19,7 @@ mod rejection;
 mod validate;
 
 pub use decode::{Decoded, Parts, decode};
-pub use envelope::Envelope;
+pub use envelope::{Envelope, FileRow};
 pub use event::{Event, EventKind, Facts, NotAnEventKind};
 pub use identifier::{Identifier, Namespace, NotANamespace, NotAnIdentifier};
 pub use kpl::{KPL_MAGIC, aggregate, deaggregate};

@@ -25,6 +25,21 @@ impl PartitionId {
         self.as_str().starts_with(FILES)
     }
 
+    /// That of the same file, read anew by other settings.
+    #[must_use]
+    pub fn read_by(&self, settings: &str) -> Self {
+        Self::new(format!("{}-{settings}", self.first_reading()))
+    }
+
+    /// That of the same file as it was read first.
+    #[must_use]
+    pub fn first_reading(&self) -> Self {
+        match self.as_str().rsplit_once('/') {
+            Some((source, content)) => Self::new(format!("{source}/{}", content.split('-').next().unwrap_or(content))),
+            None => self.clone(),
+        }
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

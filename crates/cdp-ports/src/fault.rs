@@ -46,4 +46,10 @@ impl PortError {
     pub fn is_stale(&self) -> bool {
         self.kind == FaultKind::Stale
     }
+
+    /// For a caller who decides again by doing all of it again.
+    #[must_use]
+    pub fn busy_if_stale(self) -> Self {
+        if self.is_stale() { Self { kind: FaultKind::Busy, ..self } } else { self }
+    }
 }

@@ -8,11 +8,11 @@ mod settings;
 
 mod signature;
 
+mod again;
 mod payload;
-mod remap;
 mod webhook;
 
-pub use remap::remap;
+pub use again::again;
 pub use settings::{Algorithm, Encoding, Scheme, SecretEncoding, SettingsError, SignatureSettings, WebhookSettings};
 pub use signature::{Headers, NotSigned};
 pub use webhook::{BadSecret, Webhook};

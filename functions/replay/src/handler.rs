@@ -1,6 +1,5 @@
 //! A job, as far as time allows.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,8 @@ use adapter_dynamodb::DynamoState;
 use adapter_kinesis::KinesisStream;
 use adapter_machine::Machine;
 use adapter_sqs::SqsQueue;
-use cdp_app::{NotAJob, Progress, Replay, ReplayError, ReplayJob};
+use cdp_app::{NotAJob, Progress, RefusedRow, Replay, ReplayError, ReplayJob};
+use cdp_deployment::Settings;
 use cdp_lambda::{Deadline, StartError, Surroundings};
 use cdp_ports::{Clock, FaultKind, PortError, Queue};
 use cdp_webhooks::Webhook;
@@ -31,7 +31,7 @@ pub struct Handler {
     own_lake: String,
     /// For their mappings: they verify nothing here.
     webhooks: Vec<Webhook>,
-    mapped_drops: HashSet<String>,
+    settings: Settings,
     /// The lake that was read last, with the files that were read of it.
     reader: Mutex<Option<(String, Arc<DeltaReader>)>>,
 }
@@ -58,7 +58,7 @@ impl Handler {
             dead_letters: surroundings.queue("CDP_DEAD_LETTERS")?,
             own_lake: surroundings.lake_place()?.to_owned(),
             webhooks: surroundings.settings()?.mappings_of_webhooks()?,
-            mapped_drops: surroundings.settings()?.mapped_drops(),
+            settings: surroundings.settings()?,
             reader: Mutex::default(),
             surroundings,
         })
@@ -86,9 +86,8 @@ impl Handler {
         let job = ReplayJob::parse(text)?;
         let place = job.lake(&self.own_lake)?;
         let reader = self.reader(place).await.map_err(|error| JobError::Lake(place.to_owned(), error))?;
-        let remap = cdp_webhooks::remap(&self.webhooks);
-        let (state, stream, mapped_drops) = (&self.state, &self.stream, &self.mapped_drops);
-        let replay = Replay { state, stream, lake: &*reader, remap: &remap, mapped_drops };
+        let remap = |row: &RefusedRow<'_>| self.settings.again(&self.webhooks, row);
+        let replay = Replay { state: &self.state, stream: &self.stream, lake: &*reader, remap: &remap };
         let mut wait = FIRST_WAIT;
         loop {
             match replay.run(&job, || Machine.now(), || deadline.left() > MARGIN).await {

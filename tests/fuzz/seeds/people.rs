@@ -8,13 +8,10 @@ use super::MOMENT;
 pub fn people() -> Vec<Vec<u8>> {
     let events: Vec<Vec<u8>> = (0..60).map(|n| sound_event(n).into_bytes()).collect();
     let envelope = Envelope {
-        source: "web".to_owned(),
-        received_at: MOMENT,
         sent_at: Some(MOMENT),
         kind: Some(EventKind::Track),
         context: Some(r#"{"ip":"10.0.0.1"}"#.to_owned()),
-        whole_bytes: None,
-        refused: None,
+        ..Envelope::new("web".to_owned(), MOMENT)
     };
     let wrapped: Vec<Vec<u8>> = events.iter().map(|event| envelope.wrap(event)).collect();
     let mixed: Vec<&[u8]> = events.iter().zip(&wrapped).flat_map(|(one, other)| [&one[..], other]).collect();

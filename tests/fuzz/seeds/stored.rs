@@ -1,9 +1,10 @@
 //! Items of State as the use cases write them, and bodies as DynamoDB has them.
 
 use adapter_dynamodb::{Packer, Stored};
-use adapter_memory::MemoryLake;
+use adapter_memory::{MemoryLake, MemoryState};
 use bytes::Bytes;
-use cdp_app::{Choice, Committer, ReplayJob};
+use cdp_app::{Choice, Committer, Reading, ReplayJob};
+use cdp_event::PartitionId;
 use cdp_ports::TableName;
 use futures::executor::block_on;
 
@@ -26,6 +27,17 @@ pub fn stored_checkpoints() -> Vec<Vec<u8>> {
     take_in(&platform, &[record(1, "{}"), record(place().1.sequence, EVENT)]);
     seeds.extend(bodies(&platform, "checkpoints"));
     seeds
+}
+
+/// Of a file that was read once, then by other settings; and the last of them.
+pub fn stored_readings() -> Vec<Vec<u8>> {
+    let (state, first) = (MemoryState::default(), PartitionId::of_file("partner", "c0ffee"));
+    let mut reading = block_on(Reading::newest(&state, &first)).expect("memory does not fail");
+    let body = || items(&state, first.as_str()).swap_remove(0).body.to_vec();
+    block_on(reading.replace(&state, first.read_by("0badcafe"))).expect("memory does not fail");
+    let replaced = body();
+    block_on(reading.be_last(&state)).expect("memory does not fail");
+    vec![replaced, body()]
 }
 
 pub fn stored_files() -> Vec<Vec<u8>> {

@@ -90,16 +90,13 @@ fn check_shared(call: &Call<'_>, limits: &Limits) -> Result<(), Refusal> {
 
 fn envelope_of(call: &Call<'_>, shape: Shape, source: &KnownSource, received_at: Timestamp) -> Envelope {
     Envelope {
-        source: source.name.clone(),
-        received_at,
         sent_at: call.sent_at,
         kind: match shape {
             Shape::Single(kind) => Some(kind),
             Shape::Batch => None,
         },
         context: call.context.map(str::to_owned),
-        whole_bytes: None,
-        refused: None,
+        ..Envelope::new(source.name.clone(), received_at)
     }
 }
 

@@ -103,13 +103,8 @@ impl<'b> Rows<'b> {
             context: self.json("context", at),
         };
         let mut envelope = Envelope {
-            source: self.text("source", at)?.to_owned(),
-            received_at: moment(self.received_at)?,
             sent_at: moment(self.sent_at),
-            kind: None,
-            context: None,
-            whole_bytes: None,
-            refused: None,
+            ..Envelope::new(self.text("source", at)?.to_owned(), moment(self.received_at)?)
         };
         Some(NewRecord {
             // The events of one device keep their order.

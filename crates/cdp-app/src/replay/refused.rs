@@ -1,18 +1,18 @@
 //! A row of `quarantine` is the record again that was refused.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use cdp_event::{Envelope, PartitionId, Reason, Rejection, Timestamp};
+use cdp_event::{Envelope, PartitionId, Rejection, Timestamp};
 use cdp_ports::{
     Condition, FaultKind, Key, LakeReader, NewRecord, PortError, PortResult, State, Stream, Transaction, Write,
 };
 
 use super::page::Page;
-use super::{Remap, ReplayJob};
+use super::{Again, OfFile, RefusedRow, Remap, ReplayJob};
 use crate::keys::replayed_key;
 
 pub(super) struct Refused {
@@ -23,7 +23,6 @@ pub(super) struct Refused {
     received_at: Timestamp,
     bytes: Bytes,
     request: Option<String>,
-    is_bad_row: bool,
 }
 
 pub(super) async fn rows(lake: &impl LakeReader, page: &Page) -> PortResult<Vec<Refused>> {
@@ -32,8 +31,7 @@ pub(super) async fn rows(lake: &impl LakeReader, page: &Page) -> PortResult<Vec<
 
 fn read(batch: &RecordBatch) -> Option<Vec<Refused>> {
     let text = |name: &str| batch.column_by_name(name)?.as_string_opt::<i32>();
-    let (partition, sequence, source, reason) =
-        (text("partition")?, text("sequence")?, text("source")?, text("reason")?);
+    let (partition, sequence, source) = (text("partition")?, text("sequence")?, text("source")?);
     let sub = batch.column_by_name("sub")?.as_primitive_opt::<Int32Type>()?;
     let received_at = batch.column_by_name("received_at")?.as_primitive_opt::<TimestampMicrosecondType>()?;
     let bytes = batch.column_by_name("bytes")?.as_binary_opt::<i32>()?;
@@ -41,7 +39,6 @@ fn read(batch: &RecordBatch) -> Option<Vec<Refused>> {
     let request = text("request");
     let row = |at: usize| Refused {
         partition: partition.value(at).to_owned(),
-        is_bad_row: reason.value(at) == Reason::BadRow.as_str(),
         sequence: sequence.value(at).to_owned(),
         sub: sub.value(at),
         source: source.value(at).to_owned(),
@@ -57,25 +54,14 @@ impl Refused {
         self.bytes.len() + self.request.as_ref().map_or(0, String::len)
     }
 
-    /// A row of a file is an event by itself when it is JSON that no mapping is laid over. All others come again with their file,
-    /// as what can't be read whole comes again from its producer.
-    pub fn may_be_an_event(&self, mapped_drops: &HashSet<String>) -> bool {
-        let is_event = || self.bytes.starts_with(b"{") && !self.is_bad_row && !mapped_drops.contains(&self.source);
-        let may_be = !PartitionId::new(&self.partition).is_of_a_file() || is_event();
-        may_be && self.envelope(None).is_some()
+    /// Whose row it is, if a file's.
+    pub fn file(&self) -> Option<PartitionId> {
+        Some(PartitionId::new(self.partition.as_str())).filter(PartitionId::is_of_a_file)
     }
 
-    /// `None`: what its request said can't be read.
-    fn envelope(&self, refused: Option<Rejection>) -> Option<Envelope> {
-        let envelope = Envelope {
-            source: self.source.clone(),
-            received_at: self.received_at,
-            sent_at: None,
-            kind: None,
-            context: None,
-            whole_bytes: None,
-            refused,
-        };
+    /// What its request said of it. `None`: that can't be read, as when a newer release wrote it.
+    fn envelope(&self) -> Option<Envelope> {
+        let envelope = Envelope::new(self.source.clone(), self.received_at);
         match &self.request {
             Some(request) => envelope.with_request(request),
             None => Some(envelope),
@@ -86,19 +72,30 @@ impl Refused {
         replayed_key(&self.partition, &self.sequence, self.sub)
     }
 
-    fn records(&self, remap: &Remap<'_>) -> Vec<NewRecord> {
-        match remap(&self.source, self.received_at, &self.bytes) {
-            None => self.record(&self.bytes, None).into_iter().collect(),
-            Some(rows) => rows.into_iter().filter_map(|row| self.record(&row.bytes, row.refused)).collect(),
-        }
-    }
-
-    fn record(&self, bytes: &[u8], refused: Option<Rejection>) -> Option<NewRecord> {
-        Some(NewRecord {
+    /// What goes into the stream for it. `None`: it comes again with its file, or from its producer.
+    pub fn records(&self, remap: &Remap<'_>) -> Option<Vec<NewRecord>> {
+        let envelope = self.envelope()?;
+        let of_file = match (self.file(), &envelope.row) {
+            (Some(_), Some(row)) => {
+                Some(OfFile { number: self.sequence.parse().ok()?, event: self.sub.cast_unsigned(), row })
+            }
+            // A file that can't be read has no rows.
+            (Some(_), None) => return None,
+            (None, _) => None,
+        };
+        let (source, received_at, bytes) = (self.source.as_str(), self.received_at, &self.bytes[..]);
+        let record = |bytes: &[u8], refused: Option<Rejection>| NewRecord {
             partition_key: format!("{}.{}", self.sequence, self.sub),
             explicit_hash_key: None,
-            data: self.envelope(refused)?.wrap(bytes).into(),
-        })
+            data: Envelope { refused, row: None, ..envelope.clone() }.wrap(bytes).into(),
+        };
+        match remap(&RefusedRow { source, received_at, bytes, of_file }) {
+            Again::AsItIs => Some(vec![record(bytes, None)]),
+            Again::Mapped(events) => {
+                Some(events.into_iter().map(|event| record(&event.bytes, event.refused)).collect())
+            }
+            Again::OnlyWithItsFile => None,
+        }
     }
 }
 
@@ -117,16 +114,17 @@ pub(super) struct Sent {
 pub(super) async fn send(
     state: &impl State,
     stream: &impl Stream,
-    remap: &Remap<'_>,
     job: &ReplayJob,
-    rows: &[Refused],
+    rows: Vec<(&Refused, Vec<NewRecord>)>,
     now: Timestamp,
 ) -> PortResult<Sent> {
-    let keys: Vec<Key> = rows.iter().map(Refused::mark).collect();
+    let keys: Vec<Key> = rows.iter().map(|(row, _)| row.mark()).collect();
     let marks = state.get(&keys).await?;
     let is_ours = |mark: &&cdp_ports::Item| mark.body == job.id.as_bytes();
     let marked_before = marks.iter().flatten().filter(is_ours).count() as u64;
-    let fresh: Vec<&Refused> = rows.iter().zip(&marks).filter(|(_, mark)| mark.is_none()).map(|(row, _)| row).collect();
+    let is_fresh = marks.iter().map(Option::is_none);
+    let (fresh, records): (Vec<&Refused>, Vec<Vec<NewRecord>>) =
+        rows.into_iter().zip(is_fresh).filter_map(|(row, is_fresh)| is_fresh.then_some(row)).unzip();
     let sent = Sent {
         replayed: marked_before + fresh.len() as u64,
         passed_over: marks.iter().flatten().count() as u64 - marked_before,
@@ -136,14 +134,12 @@ pub(super) async fn send(
     }
     let body = Bytes::copy_from_slice(job.id.as_bytes());
     let mark = |row: &&Refused| Write::Put { key: row.mark(), body: body.clone(), condition: Condition::Absent };
-    commit(state, fresh.iter().map(mark).collect()).await.map_err(|error| {
-        // Another job was quicker with one of them: its mark is seen next time.
-        if error.is_stale() { PortError { kind: FaultKind::Busy, ..error } } else { error }
-    })?;
+    // Stale: another job was quicker with one of them. Its mark is seen next time.
+    commit(state, fresh.iter().map(mark).collect()).await.map_err(PortError::busy_if_stale)?;
 
     let unmark = |row: &Refused| Write::Delete { key: row.mark(), condition: Condition::Any };
     let of_rows =
-        fresh.iter().enumerate().flat_map(|(at, row)| row.records(remap).into_iter().map(move |record| (at, record)));
+        records.into_iter().enumerate().flat_map(|(at, records)| records.into_iter().map(move |one| (at, one)));
     let (owners, records): (Vec<usize>, Vec<NewRecord>) = of_rows.unzip();
     match stream.append_once(records, now).await {
         Ok(throttled) if throttled.is_empty() => Ok(sent),

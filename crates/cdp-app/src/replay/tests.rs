@@ -1,6 +1,6 @@
 //! Interrupted at each call of a port in turn: before it takes effect, after it, and by a stream that is throttled.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::iter::once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -134,7 +134,7 @@ impl Stream for Interrupted {
 
 /// Runs the job again and again, until it is done. Answers how often it broke off, too.
 fn run_on(ports: &Interrupted, lake: &MemoryLake, job: &ReplayJob) -> (Progress, usize) {
-    let replay = Replay { state: ports, stream: ports, lake, remap: &as_it_is, mapped_drops: &HashSet::new() };
+    let replay = Replay { state: ports, stream: ports, lake, remap: &as_it_is };
     for broke_off in 0..10 {
         match block_on(replay.run(job, || NOW, || true)) {
             Ok(progress) => return (progress, broke_off),
@@ -178,8 +178,8 @@ fn commit(lake: &MemoryLake, table: TableName, plan: u64, rows: arrow::record_ba
 }
 
 /// No source has a mapping.
-fn as_it_is(_: &str, _: Timestamp, _: &[u8]) -> Option<Vec<Remapped>> {
-    None
+fn as_it_is(_: &RefusedRow<'_>) -> Again {
+    Again::AsItIs
 }
 
 fn quarantine_job(draw: u64) -> ReplayJob {
@@ -222,7 +222,7 @@ fn a_second_job_passes_over_what_the_first_has_replayed() {
 fn an_id_is_that_of_one_choice_of_rows() {
     let lake = refused();
     let ports = Interrupted::after(0, Interruption::Before);
-    let replay = Replay { state: &ports, stream: &ports, lake: &lake, remap: &as_it_is, mapped_drops: &HashSet::new() };
+    let replay = Replay { state: &ports, stream: &ports, lake: &lake, remap: &as_it_is };
     let job = quarantine_job(1);
     block_on(replay.run(&job, || NOW, || true)).expect("memory");
     let later = ReplayJob { until: NOW.plus_ms(1), ..job.clone() };
@@ -237,7 +237,7 @@ fn an_id_is_that_of_one_choice_of_rows() {
 fn a_job_goes_on_by_steps_and_is_done_once() {
     let lake = refused();
     let ports = Interrupted::after(0, Interruption::Before);
-    let replay = Replay { state: &ports, stream: &ports, lake: &lake, remap: &as_it_is, mapped_drops: &HashSet::new() };
+    let replay = Replay { state: &ports, stream: &ports, lake: &lake, remap: &as_it_is };
     let job = quarantine_job(1);
     let mut steps = vec![];
     for _ in 0..5 {

@@ -152,7 +152,8 @@ impl Replay {
         let of_files = done["of_files"].as_u64().unwrap_or_default();
         if of_files > 0 {
             eprintln!(
-                "{of_files} more are rows of files, which are no events by themselves: correct and drop these files again"
+                "{of_files} more are rows of files that were read anew since, or that the settings of their source still refuse: \
+                 mend the mapping, or correct these rows and drop them as a file"
             );
         }
         let mut rows = Rows::new(&["replayed", "replayed_before"]);

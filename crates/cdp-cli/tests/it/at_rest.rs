@@ -61,13 +61,58 @@ fn a_refused_row_is_listed_shown_and_replayed_once() {
     assert_eq!(replay(), "replayed,replayed_before\n0,1\n");
 }
 
+/// Days are written so.
+fn with_days(shop: &Shop, format: &str) {
+    let path = shop.dir().join("cdp.toml");
+    let settings = std::fs::read_to_string(&path).expect("settings");
+    let (before, _) = settings.split_once("\n[drops.partner.mapping]").unwrap_or((&settings, ""));
+    let mapping = format!("user_id = 'id'\nevent = 'Order'\ntime = {{ column = 'day', format = '{format}' }}\n");
+    std::fs::write(path, format!("{before}\n[drops.partner.mapping]\n{mapping}")).expect("written");
+}
+
+/// What is replayed, and how many rows come with their file only.
+fn replayed(shop: &Shop) -> (String, usize) {
+    let done = shop.cdp(["quarantine", "replay", "--format", "csv"]).succeeds();
+    let of_files = done.stderr().split_once(" more are rows of files").map(|(before, _)| before.to_owned());
+    let of_files = of_files.and_then(|before| before.split_whitespace().last()?.parse().ok());
+    (done.stdout().lines().nth(1).unwrap_or_default().to_owned(), of_files.unwrap_or(0))
+}
+
+fn dropped(shop: &Shop, name: &str, text: &str) -> (Value, Value) {
+    let file = shop.file(name, text);
+    let reports = shop.cdp(["drop".as_ref(), file.as_os_str(), "--format".as_ref(), "json".as_ref()]).succeeds().json();
+    (reports[0]["taken"].clone(), reports[0]["refused"].clone())
+}
+
 #[test]
-fn a_line_of_csv_comes_again_with_its_file_only() {
-    let shop = with_people();
-    assert!(!shop.cdp(["quarantine", "list"]).succeeds().stdout().is_empty());
-    let replay = shop.cdp(["quarantine", "replay", "--format", "csv"]).succeeds();
-    assert_eq!(replay.stdout(), "replayed,replayed_before\n0,0\n");
-    assert!(replay.stderr().contains("1 more are rows of files"), "{}", replay.stderr());
+fn a_line_of_csv_comes_again_once_its_mapping_is_mended() {
+    let shop = Shop::new();
+    with_days(&shop, "YYYY-MM-DD");
+    let orders = "id;day\njane;2026-01-31\nsam;31.01.2026\nkim;soon\n";
+    assert_eq!(dropped(&shop, "orders.csv", orders), (json!(1), json!(2)));
+    assert_eq!(replayed(&shop), ("0,0".to_owned(), 2), "by the same mapping");
+    with_days(&shop, "DD.MM.YYYY");
+    assert_eq!(replayed(&shop), ("1,0".to_owned(), 1));
+    assert_eq!(replayed(&shop), ("0,1".to_owned(), 1));
+    assert_eq!(dropped(&shop, "again.csv", orders), (json!(1), json!(2)), "its content is known");
+}
+
+#[test]
+fn rows_of_which_none_was_taken_come_again_with_their_file_or_without_it() {
+    let orders = "id;day\nsam;31.01.2026\nkim;01.02.2026\n";
+    for is_replayed_first in [false, true] {
+        let shop = Shop::new();
+        with_days(&shop, "YYYY-MM-DD");
+        assert_eq!(dropped(&shop, "orders.csv", orders), (json!(0), json!(2)));
+        with_days(&shop, "DD.MM.YYYY");
+        if is_replayed_first {
+            assert_eq!(replayed(&shop), ("2,0".to_owned(), 0));
+            assert_eq!(dropped(&shop, "again.csv", orders), (json!(0), json!(2)), "nothing comes twice");
+        } else {
+            assert_eq!(dropped(&shop, "again.csv", orders), (json!(2), json!(0)));
+            assert_eq!(replayed(&shop), ("0,0".to_owned(), 2), "nothing comes twice");
+        }
+    }
 }
 
 #[test]

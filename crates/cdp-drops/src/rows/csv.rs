@@ -134,6 +134,10 @@ impl ReadRows for CsvRows {
     fn encoding(&self) -> &'static str {
         self.lines.window.encoding()
     }
+
+    fn columns(&self) -> Option<(&[String], Delimiter)> {
+        Some((self.plan.columns(), self.lines.delimiter))
+    }
 }
 
 struct TextCells<'r> {

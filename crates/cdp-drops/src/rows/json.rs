@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::batch::{Batch, RowEvents};
-use crate::mapping::{Cell, Cells, Mapping, Plan, RowName, made_message_id};
+use crate::mapping::{Cell, Cells, Mapping, Plan, RowName, guess, made_message_id};
 
 /// For the rows of one file, or of one call.
 pub struct JsonShape(Shape);
@@ -22,7 +22,8 @@ enum Shape {
 
 struct JsonMapper {
     source: String,
-    mapping: Mapping,
+    /// None: the keys are columns that are named as in the Segment spec.
+    mapping: Option<Mapping>,
     /// Columns that are paths into a row.
     paths: Vec<String>,
     /// Bound to the keys of the row before: rows of a file mostly have the same.
@@ -32,12 +33,20 @@ struct JsonMapper {
 impl JsonShape {
     /// Without a mapping, rows are Segment-shaped.
     pub fn new(source: &str, mapping: Option<&Mapping>) -> Self {
-        let source = source.to_owned();
-        let Some(mapping) = mapping.cloned() else {
-            return Self(Shape::Segment { source, message_id: Box::new(Finder::new("\"messageId\"")) });
-        };
-        let mut paths: Vec<String> = mapping.named_columns().map(|(_, column)| column.to_owned()).collect();
-        paths.retain(|column| column.contains('.'));
+        match mapping {
+            Some(_) => Self::of_columns(source, mapping),
+            None => {
+                let (source, message_id) = (source.to_owned(), Box::new(Finder::new("\"messageId\"")));
+                Self(Shape::Segment { source, message_id })
+            }
+        }
+    }
+
+    /// Rows of a table, of which each key is a column. Without a mapping, columns are named as in the Segment spec.
+    pub(super) fn of_columns(source: &str, mapping: Option<&Mapping>) -> Self {
+        let (source, mapping) = (source.to_owned(), mapping.cloned());
+        let named = mapping.iter().flat_map(Mapping::named_columns).map(|(_, column)| column);
+        let paths = named.filter(|column| column.contains('.')).map(str::to_owned).collect();
         Self(Shape::Mapped(Box::new(JsonMapper { source, mapping, paths, plan: None })))
     }
 
@@ -85,7 +94,10 @@ impl JsonMapper {
         });
         if !is_bound {
             let columns = members.iter().map(|(key, _)| key.to_string()).collect();
-            let plan = Plan::bind(&self.mapping, columns, true);
+            let plan = match &self.mapping {
+                Some(mapping) => Plan::bind(mapping, columns, true),
+                None => guess(columns),
+            };
             self.plan = Some(plan.map_err(|detail| Rejection::new(Reason::BadRow, detail))?);
         }
         let Some(plan) = &self.plan else { return Err(Rejection::new(Reason::BadRow, "the row has no columns")) };

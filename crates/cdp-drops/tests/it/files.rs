@@ -1,5 +1,6 @@
 //! Files for tests, and what their rows come to, in a form that reads well in a table of cases.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use bytes::Bytes;
 use cdp_drops::{Batch, BatchLimits, DropSettings, Ending, OpenError, Rows};
-use cdp_event::{Timestamp, validate};
+use cdp_event::{RawEvent, Timestamp, validate};
 use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
@@ -78,6 +79,16 @@ pub fn read(name: &str, bytes: &[u8], settings: &DropSettings) -> Read {
         Some(Ending::CutOff { detail }) => format!("cut off: {detail}"),
     };
     Read { rows: all, ending, encoding: rows.encoding() }
+}
+
+/// The event JSON that stands in each place, such as `2.0`.
+pub fn events_by_place(name: &str, bytes: &[u8], settings: &DropSettings) -> BTreeMap<String, String> {
+    let mut rows = open(name, bytes, settings).expect("it can be read");
+    let mut batch = Batch::default();
+    rows.fill(&mut batch, BatchLimits::default(), None).expect("the device is fine");
+    let decoded = batch.decoded(SOURCE, Timestamp::default()).into_iter();
+    let text = |raw: RawEvent<'_>| String::from_utf8_lossy(raw.bytes).into_owned();
+    decoded.filter_map(|one| Some((one.offset.to_string(), text(one.event.ok()?)))).collect()
 }
 
 pub struct Read {

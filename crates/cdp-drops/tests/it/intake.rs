@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use adapter_memory::{MemoryLake, MemoryState};
 use arrow::array::{Array, AsArray};
-use cdp_app::{Committer, Ingest};
+use arrow::datatypes::Int32Type;
+use cdp_app::{Again, Committer, Ingest, OfFile};
 use cdp_drops::{BatchLimits, DropSettings, DropSource, FileReport, Intake, IntakeError, LocalFile, Status};
-use cdp_event::Timestamp;
+use cdp_event::{Envelope, Timestamp};
 use cdp_identity::Rules;
 use cdp_ports::{Chance, Clock, FaultKind, Item, Key, PortError, PortResult, State, TableName, Transaction};
 use futures::executor::block_on;
 use tempfile::TempDir;
 
-use crate::files::{SOURCE, gzip, orders_parquet, put, settings, zstd};
+use crate::files::{SOURCE, events_by_place, gzip, orders_parquet, put, settings, zstd};
 
 const BY_CUSTOMER: &str = "[mapping]\nuser_id = 'customer'\nevent = 'Order'\nproperties = '*'";
 const ALL_AT_ONCE: BatchLimits = BatchLimits { rows: 20_000, bytes: 32 << 20 };
@@ -133,6 +134,32 @@ impl Bench {
             }
         }
         rows
+    }
+
+    /// What the refused rows come to by other settings, without their file.
+    fn again(&self, settings: &DropSettings) -> Vec<String> {
+        self.commit();
+        let mut told = vec![];
+        for batch in self.ingest.lake.rows(TableName::Quarantine) {
+            let text = |name| batch.column_by_name(name).expect("a column").as_string::<i32>().clone();
+            let (sequence, request) = (text("sequence"), text("request"));
+            let sub = batch.column_by_name("sub").expect("a column").as_primitive::<Int32Type>().clone();
+            let bytes = batch.column_by_name("bytes").expect("a column").as_binary::<i32>().clone();
+            for at in 0..batch.num_rows() {
+                let kept = Envelope::new(SOURCE.into(), Timestamp::default()).with_request(request.value(at));
+                let row = kept.and_then(|kept| kept.row).expect("how the row was read is kept");
+                let number = sequence.value(at).parse().expect("a number");
+                let of_file = OfFile { number, event: sub.value(at).cast_unsigned(), row: &row };
+                match cdp_drops::again(settings, SOURCE, of_file, bytes.value(at)) {
+                    Again::Mapped(events) => {
+                        told.extend(events.iter().map(|event| String::from_utf8_lossy(&event.bytes).into_owned()));
+                    }
+                    Again::OnlyWithItsFile => told.push(format!("{number} only with its file")),
+                    Again::AsItIs => told.push(format!("{number} as it is")),
+                }
+            }
+        }
+        told
     }
 
     fn quarantined_bytes(&self) -> Vec<Vec<u8>> {
@@ -319,4 +346,60 @@ fn other_settings_give_a_file_of_which_nothing_was_taken_another_chance() {
     assert_eq!(bench.take_in(&path).status, Status::Refused);
     bench.settings = settings("[mapping]\nuser_id = 'id'");
     assert_eq!(counted(&bench.take_in(&path)), ("done", 1, 1, 0, 0));
+}
+
+/// Each row has a place in the file: `{n}` events are those that the mended settings make of the whole file there.
+#[test]
+fn a_refused_row_comes_again_as_the_event_that_it_is_in_its_file() {
+    let by_day =
+        |format| format!("[mapping]\nuser_id = 'id'\nevent = 'E'\ntime = {{ column = 'day', format = '{format}' }}");
+    let (wrong, right) = (by_day("YYYY-MM-DD"), by_day("DD.MM.YYYY"));
+    let both = format!("{right}\nproperties = ['amount']\ntraits = ['city']");
+    let csv = "id;day;amount;city\nu1;2026-01-31;1;Rome\nu2;31.01.2026;2;\"Aix; \"\"ville\"\"\"\nu3;tomorrow;3;Oslo\nu4;31.01.2026\n";
+    let lines = "{\"id\":\"u1\",\"day\":\"2026-01-31\"}\n{\"id\":\"u2\",\"day\":\"31.01.2026\"}\nno JSON\n";
+    let array = "[{\"id\":\"u1\",\"day\":\"2026-01-31\"},{\"id\":\"u2\",\"day\":\"31.01.2026\"}]";
+    let wide = format!("id,day,{}\nu1,2026-01-31,1\nu2,31.01.2026,1\n", "x".repeat(3_000));
+    let segment = "{\"type\":\"track\",\"userId\":\"u1\",\"event\":\"E\"}\n{\"type\":\"track\",\"userId\":\"u2\"}\n{\"type\":\"tr";
+    for (name, bytes, before, after, expected) in [
+        ("a.csv", csv, &*wrong, &*right, &["2.0", "3 only with its file", "4 only with its file"][..]),
+        ("two.csv", csv, &wrong, &both, &["2.0", "2.1", "3 only with its file", "4 only with its file"]),
+        ("still.csv", csv, &wrong, &wrong, &["2 only with its file", "3 only with its file", "4 only with its file"]),
+        ("wide.csv", &wide, &wrong, &right, &["2 only with its file"]),
+        ("a.jsonl", lines, &wrong, &right, &["2.0", "3 only with its file"]),
+        ("a.json", array, &wrong, &right, &["2.0"]),
+        ("segment.jsonl", segment, "", "", &["2.0", "3 only with its file"]),
+    ] {
+        let bench = Bench::new(before);
+        let report = bench.take_in(&bench.put(name, bytes.as_bytes()));
+        assert_eq!(report.taken, 1, "{name}: {report:?}");
+        let of_file = events_by_place(name, bytes.as_bytes(), &settings(after));
+        let expected: Vec<&str> =
+            expected.iter().map(|told| of_file.get(*told).map_or(*told, String::as_str)).collect();
+        assert_eq!(bench.again(&settings(after)), expected, "{name}");
+    }
+}
+
+/// Half of a character in what the event tells: what the row tells of the person was taken.
+#[test]
+fn of_a_row_of_two_events_the_refused_one_comes_again_alone() {
+    let person_only = "[mapping]\nuser_id = 'id'\ntraits = ['city']\nskip = ['amount']";
+    let without_amount = format!("{person_only}\nevent = 'Order'");
+    let mapping = format!("{without_amount}\nproperties = ['amount']");
+    let lines = br#"{"id":"u1","city":"Rome","amount":["\ud800"]}"#;
+    let bench = Bench::new(&mapping);
+    let report = bench.take_in(&bench.put("a.jsonl", lines));
+    assert_eq!((report.events, report.taken, report.refused), (2, 1, 1), "{report:?}");
+    let of_file = events_by_place("a.jsonl", lines, &settings(&without_amount));
+    assert_eq!(bench.again(&settings(&without_amount)), [of_file["1.1"].clone()]);
+    assert_eq!(bench.again(&settings(person_only)), ["1 only with its file"], "which of its events was it?");
+}
+
+#[test]
+fn a_row_of_parquet_comes_again_from_its_json() {
+    let parquet = orders_parquet(2, 10);
+    let (wrong, right) = ("[mapping]\nuser_id = 'customer'\nevent = 'E'\ntime = { column = 'amount' }", BY_CUSTOMER);
+    let bench = Bench::new(wrong);
+    assert_eq!(bench.take_in(&bench.put("a.parquet", &parquet)).refused, 2);
+    let of_file = events_by_place("a.parquet", &parquet, &settings(right));
+    assert_eq!(bench.again(&settings(right)), [of_file["1.0"].clone(), of_file["2.0"].clone()]);
 }

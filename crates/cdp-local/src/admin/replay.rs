@@ -8,7 +8,7 @@ use adapter_delta::{DeltaError, DeltaLake, DeltaReader};
 use axum::Json;
 use axum::extract::State;
 use cdp_api::ReplayView;
-use cdp_app::{Progress, Replay, ReplayError, ReplayJob, What};
+use cdp_app::{Progress, RefusedRow, Replay, ReplayError, ReplayJob, What};
 use cdp_ports::{Clock, FaultKind};
 use futures::executor::block_on;
 
@@ -34,10 +34,10 @@ fn step(platform: &Platform, mut job: ReplayJob) -> Result<Progress, NotDone> {
     let place = job.lake(&own)?;
     let lake = if place == own { Arc::clone(&platform.ingest.lake) } else { open(place)? };
     let reader = DeltaReader::of(lake);
-    let remap = cdp_webhooks::remap(&platform.deployment.config.webhooks);
+    let config = &platform.deployment.config;
+    let remap = |row: &RefusedRow<'_>| config.settings.again(&config.webhooks, row);
     let (state, stream) = (&platform.ingest.state, &*platform.log);
-    let mapped_drops = &platform.deployment.config.settings.mapped_drops();
-    let replay = Replay { state, stream, lake: &reader, remap: &remap, mapped_drops };
+    let replay = Replay { state, stream, lake: &reader, remap: &remap };
     let began = Instant::now();
     Ok(block_on(replay.run(&job, || platform.ingest.clock.now(), || began.elapsed() < STEP))?)
 }
