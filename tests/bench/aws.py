@@ -26,11 +26,12 @@ import urllib.request
 import boto3
 
 from runtime import SECRETS, SETTINGS, TOKEN, WRITE_KEY, Function, free_port, surroundings
-from traffic import DEVICE, Shard, Traffic
+from traffic import DEVICE, Shard, Traffic, compress, events_of, partition_key
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Seconds that a batch may wait, and the events a second of its shard: as many as its batches of 6 MB take, at most 850.
-WINDOWS = {1: 850, 3: 850, 5: 500, 10: 250, 30: 85, 60: 42, 300: 8.5}
+# Seconds that a batch may wait, the events a second of its shard, and how many producers compress into a record. A shard has as
+# many as its batches of 6 MB take, at most 850.
+WINDOWS = {1: (850, 1), 3: (850, 1), 5: (500, 1), 10: (250, 1), 30: (85, 1), 60: (42, 1), 300: (80, 100)}
 BATCHES = 3
 MOST_RECORDS = 10_000
 # Kinds of items that a batch writes whatever is in it; all others follow its events.
@@ -139,7 +140,7 @@ class Bench:
 
     # --- ingest
 
-    def window(self, window_s, rate):
+    def window(self, window_s, rate, in_a_record):
         """Batches of one shard, on top of what their people did before."""
         self.cloud.deploy(f"window-{window_s}")
         history, events = self.traffic.slice(rate, window_s * (BATCHES + 1) + 1, seed=window_s)
@@ -148,18 +149,20 @@ class Bench:
             self.ingest(ingest, batch)
         applied = len(history)
 
-        batches = list(shard.batches(events, window_s, MOST_RECORDS, now - 600))
-        records = sum(len(batch["Records"]) for batch in batches)
+        batches = list(shard.batches(events, window_s, MOST_RECORDS, now - 600, in_a_record))
+        lines = [line for batch in batches for record in batch["Records"] for line in events_of(record)]
+        records = len(lines)
         with Measured(self.cloud, ingest) as took:
             for batch in batches:
                 self.ingest(ingest, batch)
-        devices = sum(len({record["kinesis"]["partitionKey"] for record in batch["Records"]}) for batch in batches)
+        devices = sum(len({partition_key(line) for record in batch["Records"] for line in events_of(record)}) for batch in batches)
         kinds = {name.split(".", 2)[2] for name in took.counts if name.startswith("dynamodb.write_units.")}
         of_events = sorted(kind for kind in kinds if kind not in OF_A_BATCH)
         held = sum(took.cloud.counts().get(f"dynamodb.stored_bytes.{kind}", 0) for kind in of_events)
         row = {
             "window_s": window_s,
             "shard_events_per_second": rate,
+            "events_per_record": in_a_record,
             "batches": len(batches),
             "events_per_batch": records / len(batches),
             "events_of_a_device_per_batch": records / devices,
@@ -256,6 +259,16 @@ class Bench:
         ingest.stop()
         self.cloud.undeploy()
         return figures, upkeep, batch
+
+    def compressed(self, sizes=(1, 3, 10, 30, 100, 300, 1000), bytes_=4_000_000):
+        """What is left of events that arrive one after the other in a shard."""
+        _, events = self.traffic.slice(80, 600, seed=3)
+        lines, rows = [line for _, line in events], []
+        for size in sizes:
+            parts = [lines[at : at + size] for at in range(0, len(lines) - size, size)][: max(1, bytes_ // (size * 1200))]
+            plain = sum(len(line) for part in parts for line in part)
+            rows.append({"events_per_record": size, "share": sum(len(compress(part)) for part in parts) / plain})
+        return rows
 
     def collect(self, sizes=(1, 20, 100), calls=200):
         self.cloud.deploy("calls")
@@ -381,10 +394,11 @@ def main():
                    "read_units_per_event", "batch_write_units", "batch_dear_requests", "cpu_ms_per_event", "peak_mib"]
         print(" ".join(f"{column:>{len(column)}}" for column in columns))
         for window_s in options.windows:
-            row = bench.window(window_s, WINDOWS[window_s])
+            row = bench.window(window_s, *WINDOWS[window_s])
             figures["windows"].append(row)
             print(" ".join(f"{row[column]:>{len(column)}.4g}" for column in columns), flush=True)
         figures["commit"], figures["upkeep"], figures["batch"] = bench.upkeep()
+        figures["compressed"] = bench.compressed()
         figures["collect"] = bench.collect()
         figures["profiles"] = bench.profiles()
     finally:

@@ -7,6 +7,7 @@ A slice of that is measured. What its people did before is history: it makes the
 
 import base64
 import csv
+import gzip
 import json
 import pathlib
 import random
@@ -85,19 +86,30 @@ def partition_key(line):
     return found.group(1).decode() if found else "nobody"
 
 
+def compress(lines):
+    """As a producer may: level 6 is gzip's own default."""
+    return gzip.compress(b"\n".join(lines), 6)
+
+
+def events_of(record):
+    """The lines that a record brings."""
+    data = base64.b64decode(record["kinesis"]["data"])
+    return gzip.decompress(data).split(b"\n") if data.startswith(b"\x1f\x8b") else [data]
+
+
 class Shard:
     """Records as an event source mapping hands them over."""
 
     def __init__(self, number, stream="arn:aws:kinesis:us-east-1:000000000000:stream/cdp-dev-StreamEvents-0123456789ab"):
         self.id, self.stream, self.sequence = f"shardId-{number:012d}", stream, number * 10**9
 
-    def record(self, line, arrived):
+    def record(self, line, arrived, key=None):
         self.sequence += 1
         sequence = "49" + str(self.sequence).rjust(54, "0")
         return {
             "kinesis": {
                 "kinesisSchemaVersion": "1.0",
-                "partitionKey": partition_key(line),
+                "partitionKey": key or partition_key(line),
                 "sequenceNumber": sequence,
                 "data": base64.b64encode(line).decode(),
                 "approximateArrivalTimestamp": round(arrived, 3),
@@ -111,17 +123,26 @@ class Shard:
             "eventSourceARN": self.stream,
         }
 
-    def batches(self, events, window_s, most_records, arrived):
+    def batches(self, events, window_s, most_records, arrived, in_a_record=1):
         """A batch ends with its window, or when it is full. The last one is not whole, and is left out."""
         batch, bytes_, until = [], 0, window_s
-        for moment, line in events:
-            record = self.record(line, arrived + moment)
+        for moment, record in self.records(events, arrived, in_a_record):
             size = len(json.dumps(record)) + 1
             if batch and (moment >= until or len(batch) >= most_records or bytes_ + size > MOST_BYTES):
                 yield {"Records": batch}
                 batch, bytes_, until = [], 0, moment + window_s
             batch.append(record)
             bytes_ += size
+
+    def records(self, events, arrived, in_a_record):
+        """One for each event, or for so many that were compressed together; a record has the moment of its last event."""
+        if in_a_record == 1:
+            yield from ((moment, self.record(line, arrived + moment)) for moment, line in events)
+            return
+        for at in range(0, len(events), in_a_record):
+            some = events[at : at + in_a_record]
+            moment, lines = some[-1][0], [line for _, line in some]
+            yield moment, self.record(compress(lines), arrived + moment, partition_key(lines[0]))
 
     def all(self, events, most_records, arrived):
         records = [self.record(line, arrived + moment) for moment, line in events]

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use cdp_event::{
-    Envelope, Event, EventKind, MAX_EVENT_BYTES, Namespace, Offset, PartitionId, Parts, RawEvent, Record, Sequence,
-    Timestamp, aggregate, deaggregate, decode, validate,
+    Envelope, Event, EventKind, MAX_EVENT_BYTES, MAX_EVENTS_OF_A_RECORD, Namespace, Offset, PartitionId, Parts,
+    RawEvent, Record, Sequence, Timestamp, aggregate, deaggregate, decode, validate,
 };
 use cdp_identity::{Claim, ProfileId, SetItem};
 use cdp_profile::{InFlight, Member};
@@ -103,7 +103,7 @@ pub fn check_record(data: &[u8]) {
         }
     }
     assert!(count as usize == parts.len() && count > 0, "a record becomes one part or more");
-    assert!(parts.is_aggregated() || count == 1);
+    assert!(count as usize <= MAX_EVENTS_OF_A_RECORD, "a record costs no more memory than these do");
 }
 
 #[test]
@@ -133,6 +133,16 @@ fn aggregates_come_apart_or_stay_whole() {
             assert_eq!(deaggregate(&aggregate(&keyed)), Some(parts));
         }
         check_record(&with_digest(inside));
+    });
+}
+
+/// Damaged as it is sent, and damaged before it was compressed.
+#[test]
+fn compressed_records_come_apart_or_are_refused_whole() {
+    fuzz_one_in(10, &seeds::compressed(), &[b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"\xff\xff\xff\xff"], check_record);
+    let inside = [seeds::aggregates(), seeds::events()].concat();
+    fuzz_one_in(10, &inside, &[b"\n", b"\n\n\n", b"\xf3\x89\x9a\xc2"], |bytes| {
+        check_record(&seeds::zstd(bytes));
     });
 }
 

@@ -67,6 +67,12 @@ pub fn envelopes() -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Lines and aggregates, by gzip and by zstd.
+pub fn compressed() -> Vec<Vec<u8>> {
+    let lines = events().chunks(4).map(|events| events.join(&b'\n')).collect::<Vec<_>>();
+    lines.into_iter().chain(aggregates()).flat_map(|bytes| [gzip(&bytes), zstd(&bytes)]).collect()
+}
+
 pub fn aggregates() -> Vec<Vec<u8>> {
     let parts: Vec<Vec<u8>> = events().into_iter().chain(envelopes()).collect();
     parts

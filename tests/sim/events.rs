@@ -40,9 +40,12 @@ fn data(dice: &Dice, sent: &mut Vec<(String, Value)>, with_alias: bool) -> Bytes
     match dice.below(20) {
         0 => Bytes::from_static(b"GET /favicon.ico HTTP/1.1"),
         1 => json!({"type": "track", "userId": "u1"}).to_string().into(),
-        2 | 3 => {
+        form @ (2 | 3) => {
             let parts: Vec<String> =
                 (0..2 + dice.below(3)).map(|_| event(dice, sent, with_alias).to_string()).collect();
+            if form == 2 {
+                return zstd::encode_all(parts.join("\n").as_bytes(), 1).expect("memory").into();
+            }
             let parts: Vec<(&str, &[u8])> = parts.iter().map(|part| ("k", part.as_bytes())).collect();
             aggregate(&parts)
         }

@@ -36,8 +36,8 @@ fn rows(plan: u64) -> RecordBatch {
     RecordBatch::try_new(rows.schema(), columns.collect()).expect("columns of one length")
 }
 
-fn put(lake: &DeltaLake, plan: u64) -> DataFile {
-    block_on(lake.put(TABLE, DATE, &format!("plan-{plan}"), &mut std::iter::once(Ok(rows(plan))))).expect("put")
+fn put(lake: &DeltaLake, plan: u64) -> PortResult<DataFile> {
+    block_on(lake.put(TABLE, DATE, &format!("plan-{plan}"), &mut std::iter::once(Ok(rows(plan)))))
 }
 
 fn now() -> Timestamp {
@@ -67,13 +67,13 @@ fn keep(lake: &DeltaLake, before: Timestamp, is_over: &AtomicBool) -> u64 {
 /// One thread commits through `committing` while others keep the table in shape through `keepers`.
 fn race(committing: &DeltaLake, keepers: &[&DeltaLake]) -> u64 {
     let is_over = AtomicBool::new(false);
-    // What is to be swept is older than anything that is being written, as in a deployment.
-    let before = now();
-    std::thread::sleep(std::time::Duration::from_millis(5));
+    // What is to be swept is older than anything that is being written, as in a deployment. A file's time is that of the
+    // kernel's last tick.
+    let before = now().plus_ms(-1000);
     std::thread::scope(|scope| {
         let keepers: Vec<_> = keepers.iter().map(|lake| scope.spawn(|| keep(lake, before, &is_over))).collect();
         let outcome: PortResult<()> = (1..=PLANS).try_for_each(|plan| {
-            let file = [put(committing, plan)];
+            let file = [put(committing, plan)?];
             block_on(committing.commit(TABLE, plan, &file))
         });
         is_over.store(true, Ordering::Release);

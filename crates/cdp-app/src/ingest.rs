@@ -17,6 +17,8 @@ mod late;
 #[cfg(test)]
 mod recorded;
 
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
 use cdp_event::{
@@ -49,12 +51,17 @@ pub enum IngestError {
     Fenced(PartitionId),
 }
 
+/// The more go through together, the more of them are of one person, and are one write. Memory bounds them: aggregated and
+/// compressed records may hold a great many.
+pub const EVENTS_AT_ONCE: usize = 50_000;
+const BYTES_AT_ONCE: usize = 48 << 20;
+
 /// What a batch came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BatchReport {
     pub counts: Counts,
     /// How many were refused, by reason.
-    pub reasons: std::collections::BTreeMap<&'static str, u64>,
+    pub reasons: BTreeMap<&'static str, u64>,
     pub files: usize,
     pub took: StageTimes,
 }
@@ -67,6 +74,17 @@ pub struct StageTimes {
     pub apply: Duration,
     pub land: Duration,
     pub checkpoint: Duration,
+}
+
+impl AddAssign for BatchReport {
+    fn add_assign(&mut self, other: Self) {
+        self.counts += other.counts;
+        for (reason, count) in other.reasons {
+            *self.reasons.entry(reason).or_default() += count;
+        }
+        self.files += other.files;
+        self.took.add(&other.took);
+    }
 }
 
 impl StageTimes {
@@ -149,15 +167,30 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
     /// Takes records in, in order. Those at or below the checkpoint are done with and passed over. `source` is the one of
     /// plain records. After an error, nothing is lost: open the partition again and go on from its checkpoint.
     pub async fn take_records(&mut self, records: &[Record], source: &str) -> Result<BatchReport, IngestError> {
+        let (mut report, mut left) = (BatchReport::default(), records);
+        while !left.is_empty() {
+            let taken;
+            (taken, left) = self.take_as_many_as_fit(left, source).await?;
+            report += taken;
+        }
+        Ok(report)
+    }
+
+    /// As [`Self::take_records`], but no more of them than go through together. Answers those that are left.
+    pub async fn take_as_many_as_fit<'r>(
+        &mut self,
+        records: &'r [Record],
+        source: &str,
+    ) -> Result<(BatchReport, &'r [Record]), IngestError> {
         let done = self.checkpoint.done;
-        let fresh: Vec<(&Record, Parts)> = records
-            .iter()
-            .filter(|record| done.is_none_or(|done| record.sequence > done))
-            .map(|record| (record, Parts::of(record)))
-            .collect();
-        let Some((last, _)) = fresh.last() else { return Ok(BatchReport::default()) };
-        let decoded = fresh.iter().flat_map(|(record, parts)| decode(record, parts, source)).collect();
-        self.take(decoded, last.sequence, fresh.len() as u64, false).await
+        let is_done = |record: &&Record| done.is_some_and(|done| record.sequence <= done);
+        let fresh = records.get(records.iter().take_while(is_done).count()..).unwrap_or_default();
+        let parts = as_many_as_fit(fresh);
+        let (some, left) = fresh.split_at(parts.len());
+        let Some(last) = some.last() else { return Ok((BatchReport::default(), left)) };
+        let decoded = some.iter().zip(&parts).flat_map(|(record, parts)| decode(record, parts, source)).collect();
+        let report = self.take(decoded, last.sequence, some.len() as u64, false).await?;
+        Ok((report, left))
     }
 
     /// Takes in what was decoded from `records` records, the last of which has the sequence number `through`. `closes`:
@@ -195,7 +228,7 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
             quarantined: refused.len() as u64,
             duplicates,
         };
-        let mut reasons = std::collections::BTreeMap::new();
+        let mut reasons = BTreeMap::new();
         for refused in &refused {
             *reasons.entry(refused.rejection.reason.as_str()).or_default() += 1;
         }
@@ -300,6 +333,20 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
     fn fenced(&self, error: PortError) -> IngestError {
         if error.is_stale() { IngestError::Fenced(self.partition.clone()) } else { error.into() }
     }
+}
+
+/// The first records' parts. Only what is taken apart shows how much memory it takes.
+fn as_many_as_fit(records: &[Record]) -> Vec<Parts> {
+    let (mut all, mut events, mut bytes) = (Vec::new(), 0, 0);
+    for record in records {
+        if events >= EVENTS_AT_ONCE || bytes >= BYTES_AT_ONCE {
+            break;
+        }
+        let parts = Parts::of(record);
+        (events, bytes) = (events + parts.len(), bytes + parts.weight());
+        all.push(parts);
+    }
+    all
 }
 
 /// One profile that is full is no failure of the batch either.

@@ -22,6 +22,8 @@ pub struct Consumption {
     pub(crate) commit: Commit,
     pub(crate) upkeep: Upkeep,
     /// Ascending by their events.
+    pub(crate) compressed: Vec<Compressed>,
+    /// Ascending by their events.
     pub(crate) collect: Vec<Collect>,
     pub(crate) profiles: Lookup,
 }
@@ -41,6 +43,14 @@ pub(crate) struct Window {
     pub cpu_ms_per_event: f64,
     pub state_waits_per_batch: f64,
     pub log_bytes_per_batch: f64,
+}
+
+/// Events that were compressed into one record.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Compressed {
+    pub events_per_record: f64,
+    /// Of the bytes that they had.
+    pub share: f64,
 }
 
 /// A batch of one event.
@@ -105,6 +115,11 @@ impl Consumption {
     /// beyond them.
     pub(crate) fn of_window(&self, wait_s: f64, field: fn(&Window) -> f64) -> f64 {
         between(&self.windows, |window| window.window_s.ln(), wait_s.ln(), field)
+    }
+
+    /// What is left of the bytes of so many events that are compressed together.
+    pub(crate) fn compressed_share(&self, events: f64) -> f64 {
+        between(&self.compressed, |record| record.events_per_record.ln(), events.ln(), |record| record.share)
     }
 
     pub(crate) fn of_call(&self, events: f64, field: fn(&Collect) -> f64) -> f64 {

@@ -47,14 +47,22 @@ pub(crate) fn add_state(bill: &mut Bill, load: &Load, used: Units, measured: &Co
             bill.add(DynamoDb, "reads", used.read, &prices.read_units);
         }
         Capacity::Provisioned => {
-            let hours = |units: f64| units / SECONDS_A_MONTH / UTILISATION * HOURS_A_MONTH;
             bill.add(DynamoDb, "writes", hours(used.write), &prices.write_unit_hours);
             bill.add(DynamoDb, "reads", hours(used.read), &prices.read_unit_hours);
+        }
+        Capacity::Reserved => {
+            bill.add(DynamoDb, "writes", hours(used.write), &prices.write_unit_hours_reserved);
+            bill.add(DynamoDb, "reads", hours(used.read), &prices.read_unit_hours_reserved);
         }
     }
     let kept = load.events_a_month() * measured.of_window(load.wait_s, |window| window.stored_bytes_per_event) / GIB;
     bill.add(DynamoDb, "growth of a month", kept, &prices.state_gib_months);
     bill.add(DynamoDb, "its backup", kept, &prices.state_gib_months_recoverable);
+}
+
+/// Units that are paid by the hour, for a month's use.
+fn hours(units: f64) -> f64 {
+    units / SECONDS_A_MONTH / UTILISATION * HOURS_A_MONTH
 }
 
 /// A batch was measured as a whole; a batch of one event says what of that does not grow with its events.
@@ -82,6 +90,7 @@ mod tests {
             event_bytes: 1200.0,
             lookups_per_second: 0.0,
             events_per_call: None,
+            events_per_record: None,
             wait_s: 5.0,
             kept_days: 1.0,
             state,
@@ -93,6 +102,8 @@ mod tests {
             (Capacity::OnDemand, 137.97),
             // 100 units x 730 h x (0.00065 + 0.00013)
             (Capacity::Provisioned, 56.94),
+            // A twelfth of 150 + 30 dollars, and 730 h x (0.0128 + 0.0025)
+            (Capacity::Reserved, 26.17),
         ] {
             let mut bill = Bill::default();
             add_state(&mut bill, &load(state), used, &measured, &prices);

@@ -5,6 +5,7 @@
 
 mod load;
 mod plan;
+mod wire;
 
 mod stream;
 

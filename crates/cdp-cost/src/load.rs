@@ -7,6 +7,8 @@ pub struct Load {
     pub lookups_per_second: f64,
     /// `None`: producers put into the stream themselves. Else they call the HTTP API, so many events at a time.
     pub events_per_call: Option<f64>,
+    /// So many were compressed together by their producer. `None`: each is a record, as it is.
+    pub events_per_record: Option<f64>,
     /// How long a batch may wait to fill.
     pub wait_s: f64,
     /// How long the stream keeps its records.
@@ -22,15 +24,12 @@ pub enum Capacity {
     OnDemand,
     /// By the hour, for as much as follows the load: it runs at 70 % of what is paid.
     Provisioned,
+    /// The same, promised for a year.
+    Reserved,
 }
 
 impl Load {
     pub(crate) fn events_a_month(&self) -> f64 {
         self.events_per_second * crate::SECONDS_A_MONTH
-    }
-
-    /// What a producer's record weighs in the stream; DynamoDB, S3 and Lambda see other sizes.
-    pub(crate) fn whole_kib(&self) -> f64 {
-        (self.event_bytes / 1024.0).ceil().max(1.0)
     }
 }

@@ -1,15 +1,16 @@
 //! How the stream is cut: into shards, whose batches wait. More shards mean batches that wait longer before they are full, in
 //! which more events are of one person, and are one write.
 
-use crate::stack::{BATCH_BYTES, BATCH_RECORDS, RECORD_ENVELOPE_BYTES};
+use crate::stack::{BATCH_BYTES, BATCH_RECORDS, EVENTS_AT_ONCE, RECORD_ENVELOPE_BYTES};
+use crate::wire::Wire;
 use crate::{Bill, Consumption, Load, Prices, front, ingest, stream, tables, watch};
 
-const SHARD_EVENTS_PER_SECOND: f64 = 1000.0;
+const SHARD_RECORDS_PER_SECOND: f64 = 1000.0;
 const SHARD_BYTES_PER_SECOND: f64 = 1024.0 * 1024.0;
 /// What a stream on demand has from the beginning. Later it has twice what its peaks need.
 const ON_DEMAND_SHARDS: f64 = 4.0;
 /// Shards beyond so many times those that the load needs were never worth it.
-const MOST_SPREAD: f64 = 32.0;
+const MOST_SPREAD: f64 = 128.0;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
@@ -21,11 +22,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    fn of(load: &Load, shards: f64, on_demand: bool) -> Self {
+    fn of(load: &Load, wire: &Wire, shards: f64, on_demand: bool) -> Self {
         let in_a_shard = load.events_per_second / shards;
         // Base64 makes four bytes of three.
-        let by_bytes = BATCH_BYTES / (load.event_bytes * 4.0 / 3.0 + RECORD_ENVELOPE_BYTES);
-        let wait_s = load.wait_s.min(BATCH_RECORDS.min(by_bytes) / in_a_shard);
+        let by_bytes = BATCH_BYTES / (wire.record_bytes * 4.0 / 3.0 + RECORD_ENVELOPE_BYTES);
+        let most_events = (BATCH_RECORDS.min(by_bytes) * wire.events_per_record).min(EVENTS_AT_ONCE);
+        let wait_s = load.wait_s.min(most_events / in_a_shard);
         // One event starts a batch, and it waits for those that come with it.
         Self { on_demand, shards, events_per_batch: (in_a_shard * wait_s).max(1.0), wait_s }
     }
@@ -37,12 +39,16 @@ impl Plan {
 
 /// The least that the load can cost, and how.
 pub fn cheapest(load: &Load, consumption: &Consumption, prices: &Prices) -> (Plan, Bill) {
-    let by_bytes = load.events_per_second * load.event_bytes / SHARD_BYTES_PER_SECOND;
-    let needed = (load.events_per_second / SHARD_EVENTS_PER_SECOND).max(by_bytes).ceil().max(1.0);
-    let mut best = bill_of(load, Plan::of(load, ON_DEMAND_SHARDS.max(2.0 * needed), true), consumption, prices);
+    let wire = Wire::of(load, consumption);
+    let by_bytes = load.events_per_second * wire.bytes_per_event() / SHARD_BYTES_PER_SECOND;
+    let by_records = load.events_per_second / wire.events_per_record / SHARD_RECORDS_PER_SECOND;
+    let needed = by_records.max(by_bytes).ceil().max(1.0);
+    let bill_of =
+        |shards, on_demand| bill_of(load, &wire, Plan::of(load, &wire, shards, on_demand), consumption, prices);
+    let mut best = bill_of(ON_DEMAND_SHARDS.max(2.0 * needed), true);
     let mut spread = 1.0;
     while spread <= MOST_SPREAD {
-        let provisioned = bill_of(load, Plan::of(load, (needed * spread).ceil(), false), consumption, prices);
+        let provisioned = bill_of((needed * spread).ceil(), false);
         if provisioned.1.dollars() < best.1.dollars() {
             best = provisioned;
         }
@@ -51,10 +57,10 @@ pub fn cheapest(load: &Load, consumption: &Consumption, prices: &Prices) -> (Pla
     best
 }
 
-fn bill_of(load: &Load, plan: Plan, consumption: &Consumption, prices: &Prices) -> (Plan, Bill) {
+fn bill_of(load: &Load, wire: &Wire, plan: Plan, consumption: &Consumption, prices: &Prices) -> (Plan, Bill) {
     let mut bill = Bill::default();
     front::add(&mut bill, load, consumption, prices);
-    stream::add(&mut bill, load, &plan, prices);
+    stream::add(&mut bill, load, wire, &plan, prices);
     let mut used = ingest::add(&mut bill, load, &plan, consumption, prices);
     used += tables::add(&mut bill, load, &plan, consumption, prices);
     used += front::lookups(&mut bill, load, consumption, prices);
@@ -74,6 +80,7 @@ mod tests {
             event_bytes: 1200.0,
             lookups_per_second: 0.0,
             events_per_call: None,
+            events_per_record: None,
             wait_s,
             kept_days: 1.0,
             state: Capacity::OnDemand,
@@ -86,7 +93,9 @@ mod tests {
         for (events_per_second, shards, wait_s, expected) in
             [(100.0, 1.0, 5.0, (500.0, 5.0)), (1000.0, 1.0, 5.0, (2796.0, 2.796)), (0.1, 1.0, 5.0, (1.0, 5.0))]
         {
-            let plan = Plan::of(&load(events_per_second, wait_s), shards, false);
+            let load = load(events_per_second, wait_s);
+            let wire = Wire { events_per_record: 1.0, record_bytes: load.event_bytes };
+            let plan = Plan::of(&load, &wire, shards, false);
             assert_eq!((plan.events_per_batch.floor(), (plan.wait_s * 1000.0).floor() / 1000.0), expected);
         }
     }
@@ -96,6 +105,16 @@ mod tests {
         let (consumption, prices) = (Consumption::measured().expect("made"), Prices::of("us-east-1").expect("there"));
         let by_event = |rate| cheapest(&load(rate, 5.0), &consumption, &prices).1.dollars() / rate;
         assert!(by_event(100.0) > by_event(1000.0) && by_event(1000.0) >= by_event(10_000.0));
+    }
+
+    #[test]
+    fn compressed_records_fill_a_batch_with_what_memory_takes() {
+        // 100 events of 150 bytes each, with 650 beside: 6 MiB hold 304 records. 317,000 events are too many at once.
+        for (record_bytes, expected) in [(15_000.0, 30_467.0), (1_000.0, 50_000.0)] {
+            let wire = Wire { events_per_record: 100.0, record_bytes };
+            let plan = Plan::of(&load(10_000.0, 300.0), &wire, 1.0, false);
+            assert_eq!(plan.events_per_batch.floor(), expected);
+        }
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Prices {
     pub read_units: Price,
     pub write_unit_hours: Price,
     pub read_unit_hours: Price,
+    pub write_unit_hours_reserved: Price,
+    pub read_unit_hours_reserved: Price,
     pub state_gib_months: Price,
     pub state_gib_months_recoverable: Price,
 

@@ -9,6 +9,8 @@ pub(crate) const FRONT_MIB: f64 = 256.0;
 /// Records of a batch at most; and bytes, which is Lambda's.
 pub(crate) const BATCH_RECORDS: f64 = 10_000.0;
 pub(crate) const BATCH_BYTES: f64 = 6.0 * 1024.0 * 1024.0;
+/// `cdp_app::EVENTS_AT_ONCE`: more of a batch go through in several steps.
+pub(crate) const EVENTS_AT_ONCE: f64 = 50_000.0;
 /// What a record brings along in a batch: ids, names and the stream's ARN.
 pub(crate) const RECORD_ENVELOPE_BYTES: f64 = 650.0;
 /// How long wake-ups gather for a commit.

@@ -1,6 +1,7 @@
 //! The stream: by the shard or on demand, and how long it keeps what it has.
 
 use crate::bill::Service::Kinesis;
+use crate::wire::Wire;
 use crate::{Bill, GIB, HOURS_A_MONTH, Load, Plan, Prices};
 
 /// A payload unit.
@@ -8,19 +9,20 @@ const PUT_KIB: f64 = 25.0;
 /// Kept for nothing.
 const FREE_DAYS: f64 = 1.0;
 
-pub(crate) fn add(bill: &mut Bill, load: &Load, plan: &Plan, prices: &Prices) {
-    let events = load.events_a_month();
-    let kept_gib = load.events_per_second * 86_400.0 * (load.kept_days - FREE_DAYS).max(0.0) * load.event_bytes / GIB;
+pub(crate) fn add(bill: &mut Bill, load: &Load, wire: &Wire, plan: &Plan, prices: &Prices) {
+    let (events, records) = (load.events_a_month(), load.events_a_month() / wire.events_per_record);
+    let kept_events = load.events_per_second * 86_400.0 * (load.kept_days - FREE_DAYS).max(0.0);
     if plan.on_demand {
-        let rounded_gib = events * load.whole_kib() * 1024.0 / GIB;
+        let rounded_gib = records * wire.whole_kib() * 1024.0 / GIB;
         bill.add(Kinesis, "stream", HOURS_A_MONTH, &prices.stream_hours);
         bill.add(Kinesis, "events in", rounded_gib, &prices.stream_gib_in);
-        bill.add(Kinesis, "events out", events * load.event_bytes / GIB, &prices.stream_gib_out);
+        bill.add(Kinesis, "events out", events * wire.bytes_per_event() / GIB, &prices.stream_gib_out);
+        let kept_gib = kept_events * wire.bytes_per_event() / GIB;
         bill.add(Kinesis, "events kept", kept_gib, &prices.stream_gib_months_kept);
     } else {
         let shard_hours = plan.shards * HOURS_A_MONTH;
         bill.add(Kinesis, "shards", shard_hours, &prices.shard_hours);
-        bill.add(Kinesis, "events in", events * (load.whole_kib() / PUT_KIB).ceil(), &prices.put_units);
+        bill.add(Kinesis, "events in", records * (wire.whole_kib() / PUT_KIB).ceil(), &prices.put_units);
         let kept_hours = if load.kept_days > FREE_DAYS { shard_hours } else { 0.0 };
         bill.add(Kinesis, "events kept", kept_hours, &prices.shard_hours_kept);
     }
@@ -37,13 +39,15 @@ mod tests {
             event_bytes: 1200.0,
             lookups_per_second: 0.0,
             events_per_call: None,
+            events_per_record: None,
             wait_s: 5.0,
             kept_days,
             state: Capacity::OnDemand,
         };
         let plan = Plan { on_demand, shards: 1.0, events_per_batch: 500.0, wait_s: 5.0 };
         let mut bill = Bill::default();
-        add(&mut bill, &load, &plan, &Prices::of("us-east-1").expect("there"));
+        let wire = Wire { events_per_record: 1.0, record_bytes: load.event_bytes };
+        add(&mut bill, &load, &wire, &plan, &Prices::of("us-east-1").expect("there"));
         (bill.dollars() * 100.0).round() / 100.0
     }
 

@@ -1,15 +1,23 @@
-//! Takes records out of their wrappings: KPL aggregates into their user records, envelopes off each event.
+//! Takes records out of their wrappings: KPL aggregates into their user records, compressed ones into their lines, envelopes off
+//! each event.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use crate::compressed::{inflate, lines};
 use crate::{Envelope, Offset, RawEvent, Reason, Record, Rejection, Timestamp, deaggregate};
 
-/// A record's parts: itself, or the user records of a KPL aggregate.
-pub struct Parts {
-    parts: Vec<Bytes>,
-    aggregated: bool,
+/// More in one record are not taken apart: each costs memory, however small it is.
+pub const MAX_EVENTS_OF_A_RECORD: usize = 10_000;
+
+/// A record's parts: itself, the user records of a KPL aggregate, or the lines of what was compressed.
+pub struct Parts(Vec<Part>);
+
+struct Part {
+    bytes: Bytes,
+    /// Why it can't be taken apart.
+    refused: Option<Box<Rejection>>,
 }
 
 /// What one part of a record, or one row of a file, holds. What is rejected still has its place and its bytes.
@@ -26,32 +34,70 @@ pub struct Decoded<'a> {
 }
 
 impl Parts {
+    /// At least one.
     pub fn of(record: &Record) -> Self {
-        match deaggregate(&record.data) {
-            Some(parts) if !parts.is_empty() => Self { parts, aggregated: true },
-            Some(_) | None => Self { parts: vec![record.data.clone()], aggregated: false },
+        let mut parts = Vec::with_capacity(1);
+        for part in user_records(&record.data) {
+            match inside(&part) {
+                None => parts.push(Part { bytes: part, refused: None }),
+                Some(Ok(events)) => parts.extend(events.into_iter().map(|bytes| Part { bytes, refused: None })),
+                Some(Err(rejection)) => parts.push(Part { bytes: part, refused: Some(Box::new(rejection)) }),
+            }
+            if parts.len() > MAX_EVENTS_OF_A_RECORD {
+                let (bytes, refused) = (record.data.clone(), Some(Box::new(too_many())));
+                return Self(vec![Part { bytes, refused }]);
+            }
         }
+        Self(parts)
     }
 
     pub fn len(&self) -> usize {
-        self.parts.len()
+        self.0.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.0.is_empty()
     }
 
-    pub fn is_aggregated(&self) -> bool {
-        self.aggregated
+    /// What taking the parts in takes of memory, about.
+    pub fn weight(&self) -> usize {
+        self.0.iter().map(|part| part.bytes.len()).sum()
     }
+}
+
+/// Those of an aggregate, or the data as one.
+fn user_records(data: &Bytes) -> Vec<Bytes> {
+    deaggregate(data).filter(|records| !records.is_empty()).unwrap_or_else(|| vec![data.clone()])
+}
+
+/// The events in a compressed part. `None`: it is not compressed.
+fn inside(part: &Bytes) -> Option<Result<Vec<Bytes>, Rejection>> {
+    let inflated = match inflate(part)? {
+        Ok(inflated) => inflated,
+        Err(rejection) => return Some(Err(rejection)),
+    };
+    let events = deaggregate(&inflated).unwrap_or_else(|| lines(&inflated).take(MAX_EVENTS_OF_A_RECORD + 1).collect());
+    if events.is_empty() {
+        return Some(Err(Rejection::new(Reason::BadEnvelope, "the record inflates to no event")));
+    }
+    Some(Ok(events))
+}
+
+fn too_many() -> Rejection {
+    let detail = format!("the record holds more than {MAX_EVENTS_OF_A_RECORD} events; put fewer into one");
+    Rejection::new(Reason::TooLarge, detail)
 }
 
 /// The events of a record whose parts are `parts`. Plain records come from `source`; an envelope names its own.
 pub fn decode<'a>(record: &Record, parts: &'a Parts, source: &'a str) -> impl Iterator<Item = Decoded<'a>> {
     let (sequence, arrived_at) = (record.sequence, record.arrived_at);
-    parts.parts.iter().zip(0u32..).map(move |(bytes, sub)| {
+    parts.0.iter().zip(0u32..).map(move |(Part { bytes, refused }, sub)| {
         let offset = Offset::new(sequence, sub);
         let part: &[u8] = bytes;
+        if let Some(rejection) = refused {
+            let (source, event) = (Cow::Borrowed(source), Err(Rejection::clone(rejection)));
+            return Decoded { offset, arrived_at, source, envelope: &[], bytes: part, event };
+        }
         let (source, bytes, event) = match Envelope::unwrap(part) {
             None => {
                 let plain = RawEvent::plain(offset, source, arrived_at, part);
@@ -91,4 +137,74 @@ fn out_of(envelope: Envelope, offset: Offset, bytes: &[u8]) -> Result<RawEvent<'
         context: envelope.context.map(Cow::Owned),
         bytes,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+    use crate::{MAX_INFLATED_BYTES, Sequence, aggregate};
+
+    fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes.as_ref()).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    fn zstd(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+        zstd::encode_all(bytes.as_ref(), 1).expect("memory")
+    }
+
+    /// What a record comes to: `sub source bytes`, or `sub reason: detail`.
+    fn told(data: Vec<u8>) -> Vec<String> {
+        let (sequence, arrived_at) = (Sequence::from(7), Timestamp::default());
+        let record = Record { sequence, arrived_at, partition_key: "k".into(), data: data.into() };
+        let parts = Parts::of(&record);
+        let one = |part: Decoded<'_>| match part.event {
+            Ok(event) => format!("{} {} {}", part.offset.sub, event.source, String::from_utf8_lossy(event.bytes)),
+            Err(rejection) => format!("{} {}: {}", part.offset.sub, rejection.reason.as_str(), rejection.detail),
+        };
+        decode(&record, &parts, "stream").map(one).collect()
+    }
+
+    #[test]
+    fn a_compressed_record_is_the_events_that_it_holds() {
+        let lines = "{\"n\":1}\r\n\n  {\"n\":2}\nno JSON\n";
+        let each = ["0 stream {\"n\":1}", "1 stream {\"n\":2}", "2 stream no JSON"];
+        let enveloped = Envelope::new("web".into(), Timestamp::default()).wrap(b"{}");
+        for (data, expected) in [
+            (lines.as_bytes().to_vec(), &["0 stream {\"n\":1}\r\n\n  {\"n\":2}\nno JSON\n"][..]),
+            (gzip(lines), &each),
+            (zstd(lines), &each),
+            ([gzip("{}\n"), gzip("[]")].concat(), &["0 stream {}", "1 stream []"]),
+            (
+                aggregate(&[("k", &gzip("{}\n{}")), ("k", b"[]")]).to_vec(),
+                &["0 stream {}", "1 stream {}", "2 stream []"],
+            ),
+            (zstd(aggregate(&[("k", b"{}"), ("k", &enveloped)])), &["0 stream {}", "1 web {}"]),
+        ] {
+            assert_eq!(told(data.clone()), expected, "{}", data.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_inflated_is_refused_whole() {
+        let cut = gzip("{\"n\":1}\n".repeat(100));
+        let lines = |count| zstd("1\n".repeat(count));
+        for (data, expected) in [
+            (cut[..cut.len() / 2].to_vec(), "0 bad_envelope: the record can't be inflated (gzip): "),
+            (vec![0x28, 0xb5, 0x2f, 0xfd, 0xff], "0 bad_envelope: the record can't be inflated (zstd): "),
+            (gzip(" \n\n"), "0 bad_envelope: the record inflates to no event"),
+            (zstd(vec![b'0'; MAX_INFLATED_BYTES + 1]), "0 too_large: the record inflates to more than 8388608 bytes; "),
+            (lines(MAX_EVENTS_OF_A_RECORD + 1), "0 too_large: the record holds more than 10000 events; "),
+        ] {
+            let parts = told(data);
+            assert!(parts.len() == 1 && parts[0].starts_with(expected), "{expected}: {parts:?}");
+        }
+        assert_eq!(told(lines(MAX_EVENTS_OF_A_RECORD)).len(), MAX_EVENTS_OF_A_RECORD);
+    }
 }

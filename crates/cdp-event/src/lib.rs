@@ -6,6 +6,7 @@
 mod position;
 mod time;
 
+mod compressed;
 mod envelope;
 mod kpl;
 
@@ -18,7 +19,8 @@ mod json;
 mod rejection;
 mod validate;
 
-pub use decode::{Decoded, Parts, decode};
+pub use compressed::MAX_INFLATED_BYTES;
+pub use decode::{Decoded, MAX_EVENTS_OF_A_RECORD, Parts, decode};
 pub use envelope::{Envelope, FileRow};
 pub use event::{Event, EventKind, Facts, NotAnEventKind};
 pub use identifier::{Identifier, Namespace, NotANamespace, NotAnIdentifier};

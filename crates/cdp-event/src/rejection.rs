@@ -93,9 +93,11 @@ impl Reason {
             Self::BadTimestamp => {
                 "send ISO 8601 with an offset, between 1900 and 2200, such as 2026-01-31T09:30:00.000Z, or the format that the source's mapping names"
             }
-            Self::BadEnvelope => "write plain event JSON, or use the HTTP API",
+            Self::BadEnvelope => {
+                "write plain event JSON, or lines of it that gzip or zstd compressed; or use the HTTP API"
+            }
             Self::BadRow => {
-                "of a file: correct the row and drop the file again, rows that were taken are known for a day; of a webhook: mend its mapping and replay"
+                "mend the mapping of its file or webhook and replay; or correct the row and drop it as a file"
             }
             Self::ProfileFull => {
                 "block the identifier that so many events share, or wait until fewer come, then replay"

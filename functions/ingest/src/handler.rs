@@ -11,16 +11,13 @@ use adapter_dynamodb::DynamoState;
 use adapter_machine::Machine;
 use aws_lambda_events::streams::KinesisEventResponse;
 use cdp_app::{BatchReport, Ingest, IngestError, PartitionIngest};
-use cdp_event::{PartitionId, Sequence};
+use cdp_event::{PartitionId, Record, Sequence};
 use cdp_lambda::{Deadline, StartError, Surroundings};
 use cdp_ports::{Chance, Clock, Landing, State};
 use tokio::sync::Mutex;
 
 use crate::batch::{Batch, Delivered, NotARecord, batches};
 
-/// Records that go through together: a batch of usual events, which 6 MB end at some 2,700, as a whole. A few that are left
-/// over would cost a transaction and four files of their own.
-const AT_A_TIME: usize = 5_000;
 /// The next ones are begun only while so much more time is left than the slowest of before took.
 const MARGIN: Duration = Duration::from_secs(3);
 
@@ -69,16 +66,19 @@ impl<S: State, L: Landing, C: Clock + Chance> Handler<S, L, C> {
 
     /// Answers the first record that was not taken in.
     async fn take(&self, batch: &Batch, deadline: Deadline) -> Option<Sequence> {
-        let mut slowest = Duration::ZERO;
-        for some in batch.records.chunks(AT_A_TIME) {
-            let first = some.first()?.sequence;
+        let (mut slowest, mut left) = (Duration::ZERO, &batch.records[..]);
+        while let Some(Record { sequence: first, .. }) = left.first() {
+            let first = *first;
             if deadline.left() < slowest + MARGIN {
                 tracing::warn!(shard = %batch.shard, "{} goes on from {first} in the next invocation", batch.shard);
                 return Some(first);
             }
             let began = Instant::now();
-            match self.take_some(&batch.shard, some).await {
-                Ok(report) => count(&batch.shard, &report, began.elapsed()),
+            match self.take_some(&batch.shard, left).await {
+                Ok((report, rest)) => {
+                    count(&batch.shard, &report, began.elapsed());
+                    left = rest;
+                }
                 Err(error) => {
                     metrics::counter!("IngestFaults").increment(1);
                     tracing::error!(
@@ -96,22 +96,26 @@ impl<S: State, L: Landing, C: Clock + Chance> Handler<S, L, C> {
 
     /// Lambda hands a shard's batches to whichever process is idle: what this one knows of the shard may be of before
     /// another one's batch. Then the shard is opened again.
-    async fn take_some(&self, shard: &PartitionId, records: &[cdp_event::Record]) -> Result<BatchReport, IngestError> {
+    async fn take_some<'r>(
+        &self,
+        shard: &PartitionId,
+        records: &'r [Record],
+    ) -> Result<(BatchReport, &'r [Record]), IngestError> {
         let mut workers = self.workers.lock().await;
         if let Some(mut worker) = workers.remove(shard) {
-            match worker.take_records(records, &self.source).await {
-                Ok(report) => {
+            match worker.take_as_many_as_fit(records, &self.source).await {
+                Ok(taken) => {
                     workers.insert(shard.clone(), worker);
-                    return Ok(report);
+                    return Ok(taken);
                 }
                 Err(IngestError::Fenced(_)) => {}
                 Err(error) => return Err(error),
             }
         }
         let mut worker = self.ingest.open(shard.clone()).await?;
-        let report = worker.take_records(records, &self.source).await?;
+        let taken = worker.take_as_many_as_fit(records, &self.source).await?;
         workers.insert(shard.clone(), worker);
-        Ok(report)
+        Ok(taken)
     }
 }
 

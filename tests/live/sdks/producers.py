@@ -1,5 +1,6 @@
 """Segment's SDK for Python and boto3, unmodified: the tracking API, and the Kinesis API with plain and KPL records."""
 
+import gzip
 import json
 import os
 import sys
@@ -89,6 +90,19 @@ def put_aggregates(sdk, client):
     return report(sdk, len(events), failures)
 
 
+def put_compressed(sdk, client):
+    """Lines of JSON, and a KPL aggregate, each compressed whole."""
+    events = [(message.get("userId") or message["anonymousId"], as_event(call, message, at)) for at, (call, message) in enumerate(story_of(sdk))]
+    half = len(events) // 2
+    aggregator = RecordAggregator()
+    for key, event in events[half:]:
+        aggregator.add_user_record(key, event)
+    key, _, packed = aggregator.clear_and_get().get_contents()
+    for data in [b"\n".join(event for _, event in events[:half]), packed]:
+        client.put_record(StreamName=STREAM, PartitionKey=key, Data=gzip.compress(data))
+    return report(sdk, len(events), [])
+
+
 def read_shard(client, shard):
     iterator = client.get_shard_iterator(StreamName=STREAM, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
     found = []
@@ -126,6 +140,7 @@ def main():
         python_sdk("segment-python-gzip", gzip=True),
         put_records("boto3", client),
         put_aggregates("kpl", client),
+        put_compressed("gzip", client),
         describe("boto3-describe", client),
     ]
     sys.exit(0 if all(passed) else 1)

@@ -14,7 +14,8 @@ const SECONDS_A_MONTH: f64 = 730.0 * 3600.0;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  cdp cost\n  cdp cost --events-per-second 250 --events-per-call 20 --lookups-per-second 50\n  \
-    cdp cost --events-per-second 1000 --terms --format csv\n\n\
+    cdp cost --events-per-second 1000 --terms --format csv\n  \
+    cdp cost --events-per-record 100 --wait 300 --kept-days 1 --state reserved\n\n\
     A growth of a month is what its events leave behind, stored for one more month.\n\
     Not counted: SQL over the tables, data out of AWS, and keys of your own."
 )]
@@ -30,6 +31,9 @@ pub struct Cost {
     /// Events come by the HTTP API, so many in a call. Without it, producers put them into the stream.
     #[arg(long, value_parser = positive)]
     events_per_call: Option<f64>,
+    /// Producers compress so many events into a record. Without it, each event is a record.
+    #[arg(long, value_parser = positive, conflicts_with = "events_per_call")]
+    events_per_record: Option<f64>,
     /// How long a batch may wait to fill, in seconds: longer is cheaper, and later.
     #[arg(long, default_value_t = 5.0, value_parser = positive)]
     wait: f64,
@@ -56,6 +60,8 @@ enum State {
     OnDemand,
     /// By the hour, scaled with the load to run at 70 %.
     Provisioned,
+    /// As provisioned, promised for a year and paid partly in advance.
+    Reserved,
 }
 
 /// A rate, how it is best run, and what that costs.
@@ -84,11 +90,13 @@ impl Cost {
             event_bytes: self.event_bytes,
             lookups_per_second: self.lookups_per_second,
             events_per_call: self.events_per_call,
+            events_per_record: self.events_per_record,
             wait_s: self.wait,
             kept_days: self.kept_days,
             state: match self.state {
                 State::OnDemand => Capacity::OnDemand,
                 State::Provisioned => Capacity::Provisioned,
+                State::Reserved => Capacity::Reserved,
             },
         }
     }

@@ -7,12 +7,11 @@ use std::time::{Duration, SystemTime};
 use adapter_machine::Machine;
 use adapter_memory::{MemoryLake, MemoryState};
 use bytes::Bytes;
-use cdp_app::{Checkpoint, Ingest};
+use cdp_app::{Checkpoint, EVENTS_AT_ONCE, Ingest};
 use cdp_event::PartitionId;
 use cdp_lambda::Deadline;
 use cdp_ports::{FaultKind, Item, Key, PortError, PortResult, State, Transaction};
 
-use super::AT_A_TIME;
 use crate::batch::{Delivered, Delivery, Payload};
 
 const SHARD: &str = "shardId-000000000007";
@@ -105,7 +104,7 @@ async fn check(ends: &[End], records: usize, left: Duration, expected: Option<us
 async fn nothing_is_named_when_all_is_done() {
     check(&[], 0, MINUTE, None).await;
     check(&[], 1, MINUTE, None).await;
-    check(&[], AT_A_TIME + 1, MINUTE, None).await;
+    check(&[], EVENTS_AT_ONCE + 1, MINUTE, None).await;
 }
 
 #[tokio::test]
@@ -113,7 +112,8 @@ async fn what_time_does_not_allow_is_named_and_not_begun() {
     check(&[], 10, Duration::ZERO, Some(0)).await;
     check(&[], 10, Duration::from_millis(2900), Some(0)).await;
     // The first ones leave less than they took, and the margin.
-    check(&[End::After(Duration::from_secs(1))], AT_A_TIME + 1, Duration::from_millis(4900), Some(AT_A_TIME)).await;
+    check(&[End::After(Duration::from_secs(1))], EVENTS_AT_ONCE + 1, Duration::from_millis(4900), Some(EVENTS_AT_ONCE))
+        .await;
 }
 
 #[tokio::test]
@@ -122,17 +122,17 @@ async fn a_fault_of_any_kind_names_the_first_record_that_is_not_done() {
     for kind in [Missing, Stale, Busy, Refused, Broken] {
         check(&[End::With(kind)], 10, MINUTE, Some(0)).await;
     }
-    check(&[End::Well, End::With(Busy)], AT_A_TIME + 1, MINUTE, Some(AT_A_TIME)).await;
+    check(&[End::Well, End::With(Busy)], EVENTS_AT_ONCE + 1, MINUTE, Some(EVENTS_AT_ONCE)).await;
 }
 
 #[tokio::test]
 async fn what_comes_again_is_taken_in_once() {
     let handler = handler(&[End::Well, End::With(FaultKind::Broken), End::With(FaultKind::Busy)]);
-    let all = AT_A_TIME + 10;
-    let named = AT_A_TIME.to_string();
+    let all = EVENTS_AT_ONCE + 10;
+    let named = EVENTS_AT_ONCE.to_string();
     assert_eq!(handle(&handler, event((0..all).map(seen)), MINUTE).await, std::slice::from_ref(&named));
-    assert_eq!(handle(&handler, event((AT_A_TIME..all).map(seen)), MINUTE).await, [named]);
-    assert_eq!(handle(&handler, event((AT_A_TIME..all + 5).map(seen)), MINUTE).await, [""; 0]);
+    assert_eq!(handle(&handler, event((EVENTS_AT_ONCE..all).map(seen)), MINUTE).await, [named]);
+    assert_eq!(handle(&handler, event((EVENTS_AT_ONCE..all + 5).map(seen)), MINUTE).await, [""; 0]);
     assert_eq!(handle(&handler, event((0..all + 5).map(seen)), MINUTE).await, [""; 0]);
     let counts = checkpoint(&handler).await.expect("it was seen").counts;
     assert_eq!((counts.records, counts.accepted), (all as u64 + 5, all as u64 + 5));
