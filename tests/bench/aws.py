@@ -31,7 +31,7 @@ from traffic import DEVICE, Shard, Traffic, compress, events_of, partition_key
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Seconds that a batch may wait, the events a second of its shard, and how many producers compress into a record. A shard has as
 # many as its batches of 6 MB take, at most 850.
-WINDOWS = {1: (850, 1), 3: (850, 1), 5: (500, 1), 10: (250, 1), 30: (85, 1), 60: (42, 1), 300: (80, 100)}
+WINDOWS = {1: (850, 1), 3: (850, 1), 5: (500, 1), 10: (250, 1), 30: (85, 1), 60: (42, 1), 300: (40, 100)}
 BATCHES = 3
 MOST_RECORDS = 10_000
 # Kinds of items that a batch writes whatever is in it; all others follow its events.

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use cdp_event::{
-    Envelope, Event, EventKind, MAX_EVENT_BYTES, MAX_EVENTS_OF_A_RECORD, Namespace, Offset, PartitionId, Parts,
-    RawEvent, Record, Sequence, Timestamp, aggregate, deaggregate, decode, validate,
+    Envelope, Event, EventKind, MAX_EVENT_BYTES, MAX_EVENTS_OF_A_RECORD, MAX_INFLATED_BYTES, Namespace, Offset,
+    PartitionId, Parts, RawEvent, Record, Sequence, Timestamp, aggregate, deaggregate, decode, validate,
 };
 use cdp_identity::{Claim, ProfileId, SetItem};
 use cdp_profile::{InFlight, Member};
@@ -103,7 +103,12 @@ pub fn check_record(data: &[u8]) {
         }
     }
     assert!(count as usize == parts.len() && count > 0, "a record becomes one part or more");
-    assert!(count as usize <= MAX_EVENTS_OF_A_RECORD, "a record costs no more memory than these do");
+    assert!(count as usize <= MAX_EVENTS_OF_A_RECORD);
+    assert!(
+        parts.weight() <= data.len() + MAX_INFLATED_BYTES + 64 * count as usize,
+        "{} bytes are held",
+        parts.weight()
+    );
 }
 
 #[test]

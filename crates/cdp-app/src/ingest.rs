@@ -52,9 +52,10 @@ pub enum IngestError {
 }
 
 /// The more go through together, the more of them are of one person, and are one write. Memory bounds them: aggregated and
-/// compressed records may hold a great many.
-pub const EVENTS_AT_ONCE: usize = 50_000;
-const BYTES_AT_ONCE: usize = 48 << 20;
+/// compressed records may hold a great many. And a profile remembers each of its own until the batch is done, in an item.
+pub const EVENTS_AT_ONCE: usize = 30_000;
+/// See [`Parts::weight`].
+pub const BYTES_AT_ONCE: usize = 48 << 20;
 
 /// What a batch came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

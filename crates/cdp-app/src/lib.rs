@@ -22,7 +22,7 @@ mod small_platform;
 
 pub use checkpoint::{Checkpoint, Checkpoints, Counts};
 pub use commit::{CommitError, Committed, Committer};
-pub use ingest::{BatchReport, EVENTS_AT_ONCE, Ingest, IngestError, PartitionIngest, StageTimes};
+pub use ingest::{BYTES_AT_ONCE, BatchReport, EVENTS_AT_ONCE, Ingest, IngestError, PartitionIngest, StageTimes};
 pub use keys::{claim_key, member_key, set_key};
 pub use lookup::{Found, Lookup, LookupError, NotAProfileName, ProfileName};
 pub use outbox::{OutboxEntry, waiting_files};

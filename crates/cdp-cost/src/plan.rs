@@ -1,7 +1,7 @@
 //! How the stream is cut: into shards, whose batches wait. More shards mean batches that wait longer before they are full, in
 //! which more events are of one person, and are one write.
 
-use crate::stack::{BATCH_BYTES, BATCH_RECORDS, EVENTS_AT_ONCE, RECORD_ENVELOPE_BYTES};
+use crate::stack::{BATCH_BYTES, BATCH_RECORDS, BYTES_AT_ONCE, EVENTS_AT_ONCE, RECORD_ENVELOPE_BYTES};
 use crate::wire::Wire;
 use crate::{Bill, Consumption, Load, Prices, front, ingest, stream, tables, watch};
 
@@ -26,7 +26,8 @@ impl Plan {
         let in_a_shard = load.events_per_second / shards;
         // Base64 makes four bytes of three.
         let by_bytes = BATCH_BYTES / (wire.record_bytes * 4.0 / 3.0 + RECORD_ENVELOPE_BYTES);
-        let most_events = (BATCH_RECORDS.min(by_bytes) * wire.events_per_record).min(EVENTS_AT_ONCE);
+        let at_once = EVENTS_AT_ONCE.min(BYTES_AT_ONCE / load.event_bytes);
+        let most_events = (BATCH_RECORDS.min(by_bytes) * wire.events_per_record).min(at_once);
         let wait_s = load.wait_s.min(most_events / in_a_shard);
         // One event starts a batch, and it waits for those that come with it.
         Self { on_demand, shards, events_per_batch: (in_a_shard * wait_s).max(1.0), wait_s }
@@ -109,8 +110,8 @@ mod tests {
 
     #[test]
     fn compressed_records_fill_a_batch_with_what_memory_takes() {
-        // 100 events of 150 bytes each, with 650 beside: 6 MiB hold 304 records. 317,000 events are too many at once.
-        for (record_bytes, expected) in [(15_000.0, 30_467.0), (1_000.0, 50_000.0)] {
+        // 100 events of 200 bytes each, with 650 beside: 6 MiB hold 230 records. 317,000 events are too many at once.
+        for (record_bytes, expected) in [(20_000.0, 23_031.0), (1_000.0, 30_000.0)] {
             let wire = Wire { events_per_record: 100.0, record_bytes };
             let plan = Plan::of(&load(10_000.0, 300.0), &wire, 1.0, false);
             assert_eq!(plan.events_per_batch.floor(), expected);

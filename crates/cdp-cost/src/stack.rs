@@ -9,8 +9,9 @@ pub(crate) const FRONT_MIB: f64 = 256.0;
 /// Records of a batch at most; and bytes, which is Lambda's.
 pub(crate) const BATCH_RECORDS: f64 = 10_000.0;
 pub(crate) const BATCH_BYTES: f64 = 6.0 * 1024.0 * 1024.0;
-/// `cdp_app::EVENTS_AT_ONCE`: more of a batch go through in several steps.
-pub(crate) const EVENTS_AT_ONCE: f64 = 50_000.0;
+/// `EVENTS_AT_ONCE` and `BYTES_AT_ONCE` of `cdp_app`: what a batch has beyond goes through in another step.
+pub(crate) const EVENTS_AT_ONCE: f64 = 30_000.0;
+pub(crate) const BYTES_AT_ONCE: f64 = 48.0 * 1024.0 * 1024.0;
 /// What a record brings along in a batch: ids, names and the stream's ARN.
 pub(crate) const RECORD_ENVELOPE_BYTES: f64 = 650.0;
 /// How long wake-ups gather for a commit.
@@ -67,6 +68,11 @@ mod tests {
         assert_eq!(batches["BatchSize"].as_f64(), Some(BATCH_RECORDS));
         let outbox = mappings.iter().find(|mapping| mapping["FilterCriteria"].is_object()).expect("of the outbox");
         assert_eq!(outbox["MaximumBatchingWindowInSeconds"].as_f64(), Some(COMMIT_WAIT_S));
+    }
+
+    #[test]
+    fn what_goes_through_at_once_is_what_ingest_says() {
+        assert_eq!((cdp_app::EVENTS_AT_ONCE as f64, cdp_app::BYTES_AT_ONCE as f64), (EVENTS_AT_ONCE, BYTES_AT_ONCE));
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Settings {
     pub fn again(&self, webhooks: &[Webhook], row: &RefusedRow<'_>) -> Again {
         match row.of_file {
             Some(of_file) => match self.drops.get(row.source) {
-                Some(source) => cdp_drops::again(source, row.source, of_file, row.bytes),
+                Some(source) => cdp_drops::again(source, row, of_file),
                 None => Again::OnlyWithItsFile,
             },
             None => match webhooks.iter().find(|webhook| webhook.name() == row.source) {

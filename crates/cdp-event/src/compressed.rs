@@ -8,9 +8,8 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::{Reason, Rejection};
 
-/// As much as the largest records of usual producers come to, and few enough that thousands of small records of zeros
-/// can't take the memory of a function.
-pub const MAX_INFLATED_BYTES: usize = 8 << 20;
+/// Of one record: more than the largest records of usual producers come to.
+pub const MAX_INFLATED_BYTES: usize = 4 << 20;
 
 /// A window that is larger than that holds nothing which may come out.
 const MAX_ZSTD_WINDOW_LOG: u32 = 23;
@@ -18,22 +17,28 @@ const MAX_ZSTD_WINDOW_LOG: u32 = 23;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// `None`: `data` is not compressed. No JSON begins so.
-pub(crate) fn inflate(data: &Bytes) -> Option<Result<Bytes, Rejection>> {
+/// No JSON begins so.
+pub fn is_compressed(data: &[u8]) -> bool {
+    data.starts_with(&GZIP) || data.starts_with(&ZSTD)
+}
+
+/// `None`: `data` is not compressed. `most`: bytes that may come out.
+pub(crate) fn inflate(data: &[u8], most: usize) -> Option<Result<Bytes, Rejection>> {
     let (name, outcome) = if data.starts_with(&GZIP) {
-        ("gzip", read(MultiGzDecoder::new(&data[..])))
+        ("gzip", read(MultiGzDecoder::new(data), most))
     } else if data.starts_with(&ZSTD) {
-        ("zstd", zstd_reader(data).and_then(read))
+        ("zstd", zstd_reader(data).and_then(|inflating| read(inflating, most)))
     } else {
         return None;
     };
     let broken = |error| Rejection::new(Reason::BadEnvelope, format!("the record can't be inflated ({name}): {error}"));
     Some(match outcome {
-        Ok(inflated) if inflated.len() > MAX_INFLATED_BYTES => Err(Rejection::new(
+        Ok(inflated) if inflated.len() > most => Err(Rejection::new(
             Reason::TooLarge,
             format!("the record inflates to more than {MAX_INFLATED_BYTES} bytes; compress fewer events into one"),
         )),
-        Ok(inflated) => Ok(inflated.into()),
+        // Without the room that it grew into.
+        Ok(inflated) => Ok(inflated.into_boxed_slice().into()),
         Err(error) => Err(broken(error)),
     })
 }
@@ -45,9 +50,9 @@ fn zstd_reader(data: &[u8]) -> io::Result<impl Read> {
 }
 
 /// Everything, or one byte more than there may be.
-fn read(inflating: impl Read) -> io::Result<Vec<u8>> {
+fn read(inflating: impl Read, most: usize) -> io::Result<Vec<u8>> {
     let mut inflated = Vec::new();
-    inflating.take(MAX_INFLATED_BYTES as u64 + 1).read_to_end(&mut inflated)?;
+    inflating.take(most as u64 + 1).read_to_end(&mut inflated)?;
     Ok(inflated)
 }
 

@@ -5,18 +5,25 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::compressed::{inflate, lines};
+use crate::compressed::{MAX_INFLATED_BYTES, inflate, lines};
 use crate::{Envelope, Offset, RawEvent, Reason, Record, Rejection, Timestamp, deaggregate};
 
 /// More in one record are not taken apart: each costs memory, however small it is.
 pub const MAX_EVENTS_OF_A_RECORD: usize = 10_000;
 
+/// Of an event that no record could hold by itself, so much is kept.
+const KEPT_BYTES: usize = 64 << 10;
+const MAX_RECORD_BYTES: usize = 1 << 20;
+
 /// A record's parts: itself, the user records of a KPL aggregate, or the lines of what was compressed.
-pub struct Parts(Vec<Part>);
+pub struct Parts {
+    parts: Vec<Part>,
+    weight: usize,
+}
 
 struct Part {
     bytes: Bytes,
-    /// Why it can't be taken apart.
+    /// Why it is no event.
     refused: Option<Box<Rejection>>,
 }
 
@@ -36,32 +43,62 @@ pub struct Decoded<'a> {
 impl Parts {
     /// At least one.
     pub fn of(record: &Record) -> Self {
-        let mut parts = Vec::with_capacity(1);
-        for part in user_records(&record.data) {
-            match inside(&part) {
+        Self::apart(&record.data).unwrap_or_else(|rejection| Self {
+            parts: vec![Part { bytes: record.data.clone(), refused: Some(Box::new(rejection)) }],
+            weight: record.data.len(),
+        })
+    }
+
+    /// What is wrong with one of a record's parts refuses that part; what there is too much of, the record.
+    fn apart(data: &Bytes) -> Result<Self, Rejection> {
+        let (mut parts, mut inflated) = (Vec::with_capacity(1), 0);
+        for part in user_records(data) {
+            match inflate(&part, MAX_INFLATED_BYTES - inflated) {
                 None => parts.push(Part { bytes: part, refused: None }),
-                Some(Ok(events)) => parts.extend(events.into_iter().map(|bytes| Part { bytes, refused: None })),
+                Some(Ok(inside)) => {
+                    inflated += inside.len();
+                    let events = events_in(&inside);
+                    if events.is_empty() {
+                        let nothing = Rejection::new(Reason::BadEnvelope, "the record inflates to no event");
+                        parts.push(Part { bytes: part, refused: Some(Box::new(nothing)) });
+                    } else if parts.len() + events.len() <= MAX_EVENTS_OF_A_RECORD {
+                        parts.extend(events.into_iter().map(Part::of_event));
+                    } else {
+                        return Err(too_many());
+                    }
+                }
+                Some(Err(rejection)) if rejection.reason == Reason::TooLarge => return Err(rejection),
                 Some(Err(rejection)) => parts.push(Part { bytes: part, refused: Some(Box::new(rejection)) }),
             }
             if parts.len() > MAX_EVENTS_OF_A_RECORD {
-                let (bytes, refused) = (record.data.clone(), Some(Box::new(too_many())));
-                return Self(vec![Part { bytes, refused }]);
+                return Err(too_many());
             }
         }
-        Self(parts)
+        let weight = data.len() + inflated + parts.len() * size_of::<Part>();
+        Ok(Self { parts, weight })
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.parts.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.parts.is_empty()
     }
 
-    /// What taking the parts in takes of memory, about.
+    /// Bytes of memory that they hold, as long as one of them is held.
     pub fn weight(&self) -> usize {
-        self.0.iter().map(|part| part.bytes.len()).sum()
+        self.weight
+    }
+}
+
+impl Part {
+    fn of_event(bytes: Bytes) -> Self {
+        if bytes.len() < MAX_RECORD_BYTES {
+            return Self { bytes, refused: None };
+        }
+        let detail = format!("the event has {} bytes; the first {KEPT_BYTES} are kept", bytes.len());
+        Self { bytes: bytes.slice(..KEPT_BYTES), refused: Some(Box::new(Rejection::new(Reason::TooLarge, detail))) }
     }
 }
 
@@ -70,17 +107,9 @@ fn user_records(data: &Bytes) -> Vec<Bytes> {
     deaggregate(data).filter(|records| !records.is_empty()).unwrap_or_else(|| vec![data.clone()])
 }
 
-/// The events in a compressed part. `None`: it is not compressed.
-fn inside(part: &Bytes) -> Option<Result<Vec<Bytes>, Rejection>> {
-    let inflated = match inflate(part)? {
-        Ok(inflated) => inflated,
-        Err(rejection) => return Some(Err(rejection)),
-    };
-    let events = deaggregate(&inflated).unwrap_or_else(|| lines(&inflated).take(MAX_EVENTS_OF_A_RECORD + 1).collect());
-    if events.is_empty() {
-        return Some(Err(Rejection::new(Reason::BadEnvelope, "the record inflates to no event")));
-    }
-    Some(Ok(events))
+/// Of what was compressed. Of too many, one more than there may be.
+fn events_in(inflated: &Bytes) -> Vec<Bytes> {
+    deaggregate(inflated).unwrap_or_else(|| lines(inflated).take(MAX_EVENTS_OF_A_RECORD + 1).collect())
 }
 
 fn too_many() -> Rejection {
@@ -91,7 +120,7 @@ fn too_many() -> Rejection {
 /// The events of a record whose parts are `parts`. Plain records come from `source`; an envelope names its own.
 pub fn decode<'a>(record: &Record, parts: &'a Parts, source: &'a str) -> impl Iterator<Item = Decoded<'a>> {
     let (sequence, arrived_at) = (record.sequence, record.arrived_at);
-    parts.0.iter().zip(0u32..).map(move |(Part { bytes, refused }, sub)| {
+    parts.parts.iter().zip(0u32..).map(move |(Part { bytes, refused }, sub)| {
         let offset = Offset::new(sequence, sub);
         let part: &[u8] = bytes;
         if let Some(rejection) = refused {
@@ -147,7 +176,7 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
-    use crate::{MAX_INFLATED_BYTES, Sequence, aggregate};
+    use crate::{Sequence, aggregate};
 
     fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -195,11 +224,14 @@ mod tests {
     fn what_cannot_be_inflated_is_refused_whole() {
         let cut = gzip("{\"n\":1}\n".repeat(100));
         let lines = |count| zstd("1\n".repeat(count));
+        let zeros = zstd(vec![b'0'; 3 << 20]);
         for (data, expected) in [
             (cut[..cut.len() / 2].to_vec(), "0 bad_envelope: the record can't be inflated (gzip): "),
             (vec![0x28, 0xb5, 0x2f, 0xfd, 0xff], "0 bad_envelope: the record can't be inflated (zstd): "),
             (gzip(" \n\n"), "0 bad_envelope: the record inflates to no event"),
-            (zstd(vec![b'0'; MAX_INFLATED_BYTES + 1]), "0 too_large: the record inflates to more than 8388608 bytes; "),
+            (zstd(vec![b'0'; MAX_INFLATED_BYTES + 1]), "0 too_large: the record inflates to more than 4194304 bytes; "),
+            (aggregate(&[("k", &zeros), ("k", &zeros)]).to_vec(), "0 too_large: the record inflates to more than "),
+            (zeros, "0 too_large: the event has 3145728 bytes; the first 65536 are kept"),
             (lines(MAX_EVENTS_OF_A_RECORD + 1), "0 too_large: the record holds more than 10000 events; "),
         ] {
             let parts = told(data);

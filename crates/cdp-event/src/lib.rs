@@ -19,7 +19,7 @@ mod json;
 mod rejection;
 mod validate;
 
-pub use compressed::MAX_INFLATED_BYTES;
+pub use compressed::{MAX_INFLATED_BYTES, is_compressed};
 pub use decode::{Decoded, MAX_EVENTS_OF_A_RECORD, Parts, decode};
 pub use envelope::{Envelope, FileRow};
 pub use event::{Event, EventKind, Facts, NotAnEventKind};

@@ -1,4 +1,4 @@
-"""Unmodified SDKs and a KPL aggregate, against the deployed stack: what they say they sent is in the table and in profiles."""
+"""Unmodified SDKs, a KPL aggregate and compressed records, against the deployed stack: what they say they sent is in the table and in profiles."""
 
 import json
 import os
@@ -36,7 +36,7 @@ with front(stack.ENDPOINT, stack.HOST) as url:
 reports += send(stack.OUTPUTS["ApiUrl"], "node", "browser.mjs")
 # It asks about the stream, and sends nothing.
 sent = {report["sdk"]: report["sent"] for report in reports if report["sdk"] != "boto3-describe"}
-check_equal("SDKs", len(sent), 8)
+check_equal("SDKs", len(sent), 9)
 
 
 def landed():

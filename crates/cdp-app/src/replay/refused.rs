@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use cdp_event::{Envelope, PartitionId, Rejection, Timestamp};
+use cdp_event::{Envelope, PartitionId, Reason, Rejection, Timestamp, is_compressed};
 use cdp_ports::{
     Condition, FaultKind, Key, LakeReader, NewRecord, PortError, PortResult, State, Stream, Transaction, Write,
 };
@@ -14,6 +14,9 @@ use cdp_ports::{
 use super::page::Page;
 use super::{Again, OfFile, RefusedRow, Remap, ReplayJob};
 use crate::keys::replayed_key;
+
+/// With its key: no stream takes a longer one.
+const MAX_RECORD_BYTES: usize = 1 << 20;
 
 pub(super) struct Refused {
     partition: String,
@@ -23,6 +26,8 @@ pub(super) struct Refused {
     received_at: Timestamp,
     bytes: Bytes,
     request: Option<String>,
+    /// The bytes are not all of a row: the file ends in it, or it is too long, or not as its file's rows are.
+    is_no_row: bool,
 }
 
 pub(super) async fn rows(lake: &impl LakeReader, page: &Page) -> PortResult<Vec<Refused>> {
@@ -32,6 +37,11 @@ pub(super) async fn rows(lake: &impl LakeReader, page: &Page) -> PortResult<Vec<
 fn read(batch: &RecordBatch) -> Option<Vec<Refused>> {
     let text = |name: &str| batch.column_by_name(name)?.as_string_opt::<i32>();
     let (partition, sequence, source) = (text("partition")?, text("sequence")?, text("source")?);
+    let (reason, field) = (text("reason")?, text("field")?);
+    let is_no_row = |at: usize| {
+        let is = |wanted: Reason| reason.value(at) == wanted.as_str();
+        is(Reason::TooLarge) || is(Reason::BadRow) && field.is_null(at)
+    };
     let sub = batch.column_by_name("sub")?.as_primitive_opt::<Int32Type>()?;
     let received_at = batch.column_by_name("received_at")?.as_primitive_opt::<TimestampMicrosecondType>()?;
     let bytes = batch.column_by_name("bytes")?.as_binary_opt::<i32>()?;
@@ -45,6 +55,7 @@ fn read(batch: &RecordBatch) -> Option<Vec<Refused>> {
         received_at: Timestamp::from_ms(received_at.value(at).div_euclid(1000)),
         bytes: Bytes::copy_from_slice(bytes.value(at)),
         request: request.filter(|column| column.is_valid(at)).map(|column| column.value(at).to_owned()),
+        is_no_row: is_no_row(at),
     };
     Some((0..batch.num_rows()).map(row).collect())
 }
@@ -76,6 +87,7 @@ impl Refused {
     pub fn records(&self, remap: &Remap<'_>) -> Option<Vec<NewRecord>> {
         let envelope = self.envelope()?;
         let of_file = match (self.file(), &envelope.row) {
+            (Some(_), Some(row)) if row.events == 0 && self.is_no_row => return None,
             (Some(_), Some(row)) => {
                 Some(OfFile { number: self.sequence.parse().ok()?, event: self.sub.cast_unsigned(), row })
             }
@@ -89,13 +101,15 @@ impl Refused {
             explicit_hash_key: None,
             data: Envelope { refused, row: None, ..envelope.clone() }.wrap(bytes).into(),
         };
-        match remap(&RefusedRow { source, received_at, bytes, of_file }) {
-            Again::AsItIs => Some(vec![record(bytes, None)]),
-            Again::Mapped(events) => {
-                Some(events.into_iter().map(|event| record(&event.bytes, event.refused)).collect())
-            }
-            Again::OnlyWithItsFile => None,
-        }
+        let records = match remap(&RefusedRow { source, received_at, bytes, of_file }) {
+            // It is taken apart where it is in no envelope.
+            Again::AsItIs if is_compressed(bytes) => vec![NewRecord { data: self.bytes.clone(), ..record(b"", None) }],
+            Again::AsItIs => vec![record(bytes, None)],
+            Again::Mapped(events) => events.into_iter().map(|event| record(&event.bytes, event.refused)).collect(),
+            Again::OnlyWithItsFile => return None,
+        };
+        let fits = |record: &NewRecord| record.data.len() + record.partition_key.len() <= MAX_RECORD_BYTES;
+        records.iter().all(fits).then_some(records)
     }
 }
 

@@ -1,4 +1,5 @@
 use cdp_cost::{Bill, Capacity, Consumption, Load, Plan, Prices, Service, cheapest};
+use cdp_event::MAX_EVENTS_OF_A_RECORD;
 use clap::{Args, ValueEnum};
 use serde_json::{Number, Value};
 
@@ -32,7 +33,7 @@ pub struct Cost {
     #[arg(long, value_parser = positive)]
     events_per_call: Option<f64>,
     /// Producers compress so many events into a record. Without it, each event is a record.
-    #[arg(long, value_parser = positive, conflicts_with = "events_per_call")]
+    #[arg(long, value_parser = of_a_record, conflicts_with = "events_per_call")]
     events_per_record: Option<f64>,
     /// How long a batch may wait to fill, in seconds: longer is cheaper, and later.
     #[arg(long, default_value_t = 5.0, value_parser = positive)]
@@ -168,6 +169,12 @@ fn number(value: f64, digits: i32) -> Value {
 
 fn positive(text: &str) -> Result<f64, String> {
     not_negative(text).and_then(|number| if number > 0.0 { Ok(number) } else { Err("use a number above 0".to_owned()) })
+}
+
+fn of_a_record(text: &str) -> Result<f64, String> {
+    let most = MAX_EVENTS_OF_A_RECORD;
+    positive(text)
+        .and_then(|events| if events <= most as f64 { Ok(events) } else { Err(format!("use {most} at most")) })
 }
 
 fn not_negative(text: &str) -> Result<f64, String> {

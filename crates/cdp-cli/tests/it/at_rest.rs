@@ -49,10 +49,10 @@ fn lists_and_structs_are_json_in_json() {
 #[test]
 fn a_refused_row_is_listed_shown_and_replayed_once() {
     let shop = Shop::new();
-    let events = shop.file("events.jsonl", "{\"type\":\"track\",\"event\":\"Seen\"}\n");
+    let events = shop.file("events.jsonl", "{\"type\":\"track\",\"event\":\"Seen\",\"userId\":\"null\"}\n");
     shop.cdp(["drop".as_ref(), events.as_os_str()]).succeeds();
     let refused = shop.cdp(["quarantine", "list", "--format", "json"]).succeeds().json();
-    assert_eq!(refused[0]["reason"], "no_identifier", "{refused}");
+    assert_eq!(refused[0]["reason"], "blocked_identifiers", "{refused}");
     let position = refused[0]["position"].as_str().expect("a position");
     let shown = shop.cdp(["quarantine", "show", position]).succeeds().stdout();
     assert!(!shown.is_empty());
@@ -95,6 +95,28 @@ fn a_line_of_csv_comes_again_once_its_mapping_is_mended() {
     assert_eq!(replayed(&shop), ("1,0".to_owned(), 1));
     assert_eq!(replayed(&shop), ("0,1".to_owned(), 1));
     assert_eq!(dropped(&shop, "again.csv", orders), (json!(1), json!(2)), "its content is known");
+}
+
+/// What validation refuses, too, is not sent as it is: another mapping may mend it.
+#[test]
+fn a_row_waits_for_the_mapping_that_makes_an_event_of_it() {
+    let shop = Shop::new();
+    let orders =
+        "{\"id\":\"sam\",\"day\":\"31.01.2026\"}\n{\"type\":\"track\",\"event\":\"Seen\",\"userId\":\"kim\"}\n";
+    assert_eq!(dropped(&shop, "orders.jsonl", orders), (json!(1), json!(1)));
+    assert_eq!(replayed(&shop), ("0,0".to_owned(), 1));
+    with_days(&shop, "DD.MM.YYYY");
+    assert_eq!(replayed(&shop), ("1,0".to_owned(), 0));
+}
+
+/// Its first KiB has as many fields as a whole one.
+#[test]
+fn a_row_of_which_only_the_head_is_kept_is_not_replayed() {
+    let shop = Shop::new();
+    let orders = format!("id;day;note\njane;2026-01-31;x\nsam;2026-01-31;{}\n", "long ".repeat(300_000));
+    with_days(&shop, "YYYY-MM-DD");
+    assert_eq!(dropped(&shop, "orders.csv", &orders), (json!(1), json!(1)));
+    assert_eq!(replayed(&shop), ("0,0".to_owned(), 1));
 }
 
 #[test]

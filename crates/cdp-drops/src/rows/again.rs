@@ -3,8 +3,8 @@
 use std::io::Cursor;
 
 use bytes::Bytes;
-use cdp_app::{Again, OfFile, Remapped};
-use cdp_event::Timestamp;
+use cdp_app::{Again, OfFile, RefusedRow, Remapped};
+use cdp_event::{FileRow, RawEvent, validate};
 use serde_json::value::RawValue;
 
 use super::csv::CsvRows;
@@ -18,40 +18,54 @@ use crate::window::Window;
 
 /// The events that its mapping makes of it now, with the message ids that they have in the file. Where one of its events was
 /// refused, and the others were not, that one alone.
-pub fn again(settings: &DropSettings, source: &str, of_file: OfFile<'_>, bytes: &[u8]) -> Again {
-    events(settings, source, of_file, bytes).map_or(Again::OnlyWithItsFile, Again::Mapped)
+///
+/// What would be refused as an event stays a row of its file: it is the row that another mapping may mend.
+pub fn again(settings: &DropSettings, row: &RefusedRow<'_>, of_file: OfFile<'_>) -> Again {
+    events(settings, row, of_file).map_or(Again::OnlyWithItsFile, Again::Mapped)
 }
 
-fn events(settings: &DropSettings, source: &str, of_file: OfFile<'_>, bytes: &[u8]) -> Option<Vec<Remapped>> {
+fn events(settings: &DropSettings, refused: &RefusedRow<'_>, of_file: OfFile<'_>) -> Option<Vec<Remapped>> {
+    let RefusedRow { source, received_at, bytes, .. } = *refused;
     let OfFile { number, event, row } = of_file;
     let mut batch = Batch::default();
     match Format::of_name(&row.format)? {
-        Format::Csv => {
-            let columns = settings.csv.columns.clone().unwrap_or_else(|| row.columns.clone());
-            let delimiter = row.delimiter.parse().ok()?;
-            let csv = CsvSettings { delimiter: Some(delimiter), columns: Some(columns), header: Some(false) };
-            let settings = DropSettings { csv, ..settings.clone() };
-            let text = Text::new(Box::new(Cursor::new(bytes.to_vec())), Assumed::Encoding(encoding_rs::UTF_8));
-            let mut rows = CsvRows::open(Window::new(text), source, &settings).ok()?;
-            match rows.advance().ok()? {
-                Step::Row => rows.emit(number, &mut batch),
-                Step::End | Step::CutOff { .. } => return None,
-            }
-        }
+        Format::Csv => read_line(settings, source, row, number, bytes, &mut batch)?,
         Format::JsonLines | Format::JsonArray => {
             serde_json::from_slice::<&RawValue>(bytes).ok()?;
             JsonShape::new(source, settings.mapping.as_ref()).emit(number, bytes, &mut batch);
         }
         Format::Parquet => JsonShape::of_columns(source, settings.mapping.as_ref()).emit(number, bytes, &mut batch),
     }
-    let event_of = |bytes: &[u8]| Remapped { bytes: Bytes::copy_from_slice(bytes), refused: None };
-    let events =
-        batch.decoded(source, Timestamp::default()).into_iter().map(|one| Some(event_of(one.event.ok()?.bytes)));
-    let events: Vec<Remapped> = events.collect::<Option<_>>()?;
+    let is_sound = |event: &RawEvent<'_>| validate(event).is_ok();
+    let again = |event: RawEvent<'_>| Remapped { bytes: Bytes::copy_from_slice(event.bytes), refused: None };
+    let decoded = batch.decoded(source, received_at).into_iter();
+    let mut events: Vec<_> = decoded.map(|one| one.event.ok().filter(is_sound).map(again)).collect();
     match row.events {
-        0 => Some(events),
+        0 => events.into_iter().collect(),
         // By another mapping that makes more events of a row, or fewer, nobody knows which one was refused.
-        count if events.len() == count as usize => events.into_iter().nth(event as usize).map(|event| vec![event]),
+        count if events.len() == count as usize => events.get_mut(event as usize)?.take().map(|event| vec![event]),
         _ => None,
     }
+}
+
+/// `None`: it is not one row.
+fn read_line(
+    settings: &DropSettings,
+    source: &str,
+    row: &FileRow,
+    number: u64,
+    bytes: &[u8],
+    batch: &mut Batch,
+) -> Option<()> {
+    let columns = settings.csv.columns.clone().unwrap_or_else(|| row.columns.clone());
+    let delimiter = row.delimiter.parse().ok()?;
+    let csv = CsvSettings { delimiter: Some(delimiter), columns: Some(columns), header: Some(false) };
+    let settings = DropSettings { csv, ..settings.clone() };
+    // With its end: else another character in it could be taken for that.
+    let line = Cursor::new([bytes, b"\n"].concat());
+    let text = Text::new(Box::new(line), Assumed::Encoding(encoding_rs::UTF_8));
+    let mut rows = CsvRows::open(Window::new(text), source, &settings).ok()?;
+    let Step::Row = rows.advance().ok()? else { return None };
+    rows.emit(number, batch);
+    matches!(rows.advance().ok()?, Step::End).then_some(())
 }

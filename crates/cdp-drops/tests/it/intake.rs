@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use adapter_memory::{MemoryLake, MemoryState};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int32Type;
-use cdp_app::{Again, Committer, Ingest, OfFile};
+use cdp_app::{Again, Committer, Ingest, OfFile, RefusedRow};
 use cdp_drops::{BatchLimits, DropSettings, DropSource, FileReport, Intake, IntakeError, LocalFile, Status};
 use cdp_event::{Envelope, Timestamp};
 use cdp_identity::Rules;
@@ -150,7 +150,9 @@ impl Bench {
                 let row = kept.and_then(|kept| kept.row).expect("how the row was read is kept");
                 let number = sequence.value(at).parse().expect("a number");
                 let of_file = OfFile { number, event: sub.value(at).cast_unsigned(), row: &row };
-                match cdp_drops::again(settings, SOURCE, of_file, bytes.value(at)) {
+                let (received_at, bytes) = (Timestamp::default(), bytes.value(at));
+                let refused = RefusedRow { source: SOURCE, received_at, bytes, of_file: Some(of_file) };
+                match cdp_drops::again(settings, &refused, of_file) {
                     Again::Mapped(events) => {
                         told.extend(events.iter().map(|event| String::from_utf8_lossy(&event.bytes).into_owned()));
                     }
@@ -359,15 +361,17 @@ fn a_refused_row_comes_again_as_the_event_that_it_is_in_its_file() {
     let lines = "{\"id\":\"u1\",\"day\":\"2026-01-31\"}\n{\"id\":\"u2\",\"day\":\"31.01.2026\"}\nno JSON\n";
     let array = "[{\"id\":\"u1\",\"day\":\"2026-01-31\"},{\"id\":\"u2\",\"day\":\"31.01.2026\"}]";
     let wide = format!("id,day,{}\nu1,2026-01-31,1\nu2,31.01.2026,1\n", "x".repeat(3_000));
+    let lone = "id;day;amount\nu1;2026-01-31;one\nu2;31.01.2026;one\rtwo\n";
     let segment = "{\"type\":\"track\",\"userId\":\"u1\",\"event\":\"E\"}\n{\"type\":\"track\",\"userId\":\"u2\"}\n{\"type\":\"tr";
     for (name, bytes, before, after, expected) in [
         ("a.csv", csv, &*wrong, &*right, &["2.0", "3 only with its file", "4 only with its file"][..]),
         ("two.csv", csv, &wrong, &both, &["2.0", "2.1", "3 only with its file", "4 only with its file"]),
+        ("lone.csv", lone, &wrong, &right, &["2.0"]),
         ("still.csv", csv, &wrong, &wrong, &["2 only with its file", "3 only with its file", "4 only with its file"]),
         ("wide.csv", &wide, &wrong, &right, &["2 only with its file"]),
         ("a.jsonl", lines, &wrong, &right, &["2.0", "3 only with its file"]),
         ("a.json", array, &wrong, &right, &["2.0"]),
-        ("segment.jsonl", segment, "", "", &["2.0", "3 only with its file"]),
+        ("segment.jsonl", segment, "", "", &["2 only with its file", "3 only with its file"]),
     ] {
         let bench = Bench::new(before);
         let report = bench.take_in(&bench.put(name, bytes.as_bytes()));

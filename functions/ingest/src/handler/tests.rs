@@ -60,12 +60,12 @@ fn handler(ends: &[End]) -> Handler {
     Handler::of(ingest, "test".to_owned())
 }
 
-fn record(id: Option<String>, sequence: usize, data: String) -> Delivery {
+fn record(id: Option<String>, sequence: usize, data: impl Into<Bytes>) -> Delivery {
     let kinesis = Payload {
         approximate_arrival_timestamp: 0.0,
         partition_key: "k".to_owned(),
         sequence_number: sequence.to_string(),
-        data: Bytes::from(data),
+        data: data.into(),
     };
     Delivery { id: id.unwrap_or_default(), kinesis }
 }
@@ -123,6 +123,21 @@ async fn a_fault_of_any_kind_names_the_first_record_that_is_not_done() {
         check(&[End::With(kind)], 10, MINUTE, Some(0)).await;
     }
     check(&[End::Well, End::With(Busy)], EVENTS_AT_ONCE + 1, MINUTE, Some(EVENTS_AT_ONCE)).await;
+}
+
+/// Not the records are counted, but what is in them: 30,000 events go through together, or 48 MiB.
+#[tokio::test]
+async fn compressed_records_go_through_in_pieces_that_memory_holds() {
+    let events: String =
+        (0..10_000).map(|at| format!("{{\"type\":\"track\",\"event\":\"E\",\"userId\":\"{at}\"}}\n")).collect();
+    for (text, records, done) in [(events, 4, 3), ("0".repeat(3 << 20), 20, 16)] {
+        let handler = handler(&[End::Well, End::With(FaultKind::Busy)]);
+        let data = Bytes::from(zstd::encode_all(text.as_bytes(), 1).expect("memory"));
+        let records = (0..records).map(|at| record(Some(format!("{SHARD}:{at}")), at, data.clone()));
+        assert_eq!(handle(&handler, event(records), MINUTE).await, [done.to_string()]);
+        let counts = checkpoint(&handler).await.expect("it was seen").counts;
+        assert_eq!((counts.records, counts.add_up()), (done, true));
+    }
 }
 
 #[tokio::test]
