@@ -28,7 +28,7 @@ use cdp_ports::{LakeReader, NewRecord, PortError, State, Stream, Version};
 pub use job::{Choice, NotAJob, ReplayJob, What};
 pub use progress::Progress;
 
-use page::{PAGE, Page, Pages, Place};
+use page::{PAGE, PAGE_OF_REFUSED, Page, Pages, Place};
 use refused::Refused;
 
 use crate::reading::Reading;
@@ -110,8 +110,12 @@ impl<S: State, T: Stream, L: LakeReader> Replay<'_, S, T, L> {
         goes_on: impl Fn() -> bool,
     ) -> Result<Progress, ReplayError> {
         let mut worker = self.begin(job).await?;
+        let rows = match &job.what {
+            What::Events { .. } => PAGE,
+            What::Quarantine { .. } => PAGE_OF_REFUSED,
+        };
         while !worker.progress.done {
-            let page = worker.pages(PAGE).after(worker.progress.after.as_ref()).await?;
+            let page = worker.pages(rows).after(worker.progress.after.as_ref()).await?;
             if page.is_empty() {
                 worker.progress.done = true;
                 worker.note().await?;

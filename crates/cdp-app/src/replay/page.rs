@@ -15,8 +15,10 @@ use cdp_ports::{FaultKind, LakeFile, LakeReader, PortError, PortResult, TableNam
 
 use super::{ReplayJob, What};
 
-/// Rows of a page: each page looks through the files that it touches, and is held in memory.
+/// Events of a page: each page looks through the files that it touches, and is held in memory.
 pub(super) const PAGE: usize = 20_000;
+/// Refused rows of a page: each may have a MiB.
+pub(super) const PAGE_OF_REFUSED: usize = 500;
 
 /// Where a row stands: when it was received, and then by its position, which names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
