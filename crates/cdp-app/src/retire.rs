@@ -15,9 +15,7 @@ pub async fn retire(
 ) -> Result<Vec<PartitionId>, IngestError> {
     let mut closed = Vec::new();
     for (partition, _) in open.iter().filter(|(partition, _)| is_over(partition)) {
-        let Some((version, checkpoint)) = checkpoint::load_versioned(state, partition).await? else {
-            continue;
-        };
+        let Some((version, checkpoint)) = checkpoint::load_versioned(state, partition).await? else { continue };
         match checkpoint::put(state, partition, &Checkpoint { closed: true, ..checkpoint }, version).await {
             Ok(()) => closed.push(partition.clone()),
             Err(error) if error.is_stale() => {}
