@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -9,7 +8,7 @@ import { contextsOf, keptOf, nameOf } from '../lib/contexts.ts'
 import { Refusal } from '../lib/refusal.ts'
 import { readSettings } from '../lib/settings.ts'
 import { readDropSources } from '../lib/sources.ts'
-import { appOf } from './synthesized.ts'
+import { appOf, temporaryFolder } from './synthesized.ts'
 
 test('contexts are found among cdk\'s arguments, in each way to write them', () => {
   const args = ['-c', 'stage=prod', '--context', 'name=two', '--tags', 'shards=1', '--context=burst=7', '-cdropDays=9', '-c', '@aws-cdk/core:x=true']
@@ -38,7 +37,7 @@ test('aws.toml has a table for each deployment, and the command line goes first'
 })
 
 test('what cdp.toml says for one machine alone is told, and a prod that tells nobody of alarms', () => {
-  const file = join(mkdtempSync(join(tmpdir(), 'cdp-advice-')), 'cdp.toml')
+  const file = join(temporaryFolder(), 'cdp.toml')
   writeFileSync(file, '[stream]\nname = "events"\nshards = 3\n[retention]\nstream_hours = 72\n[limits]\ningest_records = 5\nrequest_bytes = 70000\n')
   const advice = (context: Record<string, string>) => adviceOn(readSettings(appOf(context).node), file)
   assert.deepEqual(advice({ shards: '3' }), [
@@ -59,7 +58,7 @@ test('a cdp.toml as `cdp init` writes it surprises nobody', () => {
 })
 
 test('what a person wrote wrong is refused in one line, which says where it is', () => {
-  const file = join(mkdtempSync(join(tmpdir(), 'cdp-wrong-')), 'cdp.toml')
+  const file = join(temporaryFolder(), 'cdp.toml')
   for (const [text, told] of [
     ['[stream]\nname = events', /^cdp\.toml, line 2: .+$/],
     ['[drops.partner]\nsftp_keys = "ssh-ed25519 AAAA"', /^cdp\.toml: drops\.partner\.sftp_keys: a list of public keys, each a text$/],

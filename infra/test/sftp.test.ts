@@ -1,19 +1,18 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { Match } from 'aws-cdk-lib/assertions'
 
 import { readDropSources } from '../lib/sources.ts'
-import { templateOf } from './synthesized.ts'
+import { templateOf, temporaryFolder } from './synthesized.ts'
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ one'
 const sources = [{ name: 'partner', sftpKeys: [KEY] }, { name: 'loyalty', sftpKeys: [] }]
 
 test('sources are those of cdp.toml', () => {
-  const file = join(mkdtempSync(join(tmpdir(), 'cdp-sources-')), 'cdp.toml')
+  const file = join(temporaryFolder(), 'cdp.toml')
   writeFileSync(file, `[drops.partner]\nsftp_keys = ["${KEY}"]\n[drops.loyalty]\n[drops.loyalty.mapping]\nuser_id = "card"\n`)
   assert.deepEqual(readDropSources(file), sources)
   writeFileSync(file, '[stream]\nname = "events"\n')

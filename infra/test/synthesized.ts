@@ -1,5 +1,5 @@
 /** The stack as a deployment would have it, from functions that are empty. */
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -23,15 +23,24 @@ export function appOf(context: Context): App {
 
 export function roadOf(app: App, dropSources: DropSource[] = []): Road {
   const settings = readSettings(app.node)
-  return new Road(app, `cdp-${settings.name}`, { settings, functions: emptyFunctions(), dropSources })
+  return new Road(app, `cdp-${settings.name}`, { settings, functions: FUNCTIONS, dropSources })
 }
 
 export function templateOf(stage: Stage, context: Context = {}, dropSources: DropSource[] = []): Template {
   return Template.fromStack(roadOf(appOf({ stage, ...context }), dropSources))
 }
 
+/** A new folder, which is gone when the tests have ended. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'cdp-infra-'))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+const FUNCTIONS = emptyFunctions()
+
 function emptyFunctions(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'cdp-functions-'))
+  const folder = temporaryFolder()
   for (const name of ['collect', 'ingest', 'drops', 'commit', 'maintain', 'replay', 'profiles']) {
     mkdirSync(join(folder, name))
     writeFileSync(join(folder, name, 'bootstrap'), name)

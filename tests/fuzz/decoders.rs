@@ -90,7 +90,7 @@ pub fn check_record(data: &[u8]) {
     let record = Record {
         sequence: Sequence::from(7),
         arrived_at: MOMENT,
-        partition_key: "k".to_owned(),
+        partition_key: "k".into(),
         data: Bytes::copy_from_slice(data),
     };
     let parts = Parts::of(&record);

@@ -267,7 +267,7 @@ impl Stream for Kept {
             let bytes = partition_key.len() + data.len();
             assert!((1..=256).contains(&partition_key.chars().count()) && bytes <= Limits::default().record_bytes);
             let sequence = Sequence::from(kept.len() as u64);
-            kept.push(Record { sequence, arrived_at: now, partition_key, data });
+            kept.push(Record { sequence, arrived_at: now, partition_key: partition_key.into(), data });
             (Self::shard(), sequence)
         };
         Ok(records.into_iter().map(place).collect())

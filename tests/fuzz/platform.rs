@@ -40,7 +40,7 @@ pub fn shard() -> PartitionId {
 }
 
 pub fn record(sequence: impl Into<Sequence>, data: impl Into<Bytes>) -> Record {
-    Record { sequence: sequence.into(), arrived_at: MOMENT, partition_key: "k".to_owned(), data: data.into() }
+    Record { sequence: sequence.into(), arrived_at: MOMENT, partition_key: "k".into(), data: data.into() }
 }
 
 /// By a worker that has not seen the shard before.

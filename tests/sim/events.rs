@@ -26,7 +26,7 @@ pub fn day(seed: u64, partitions: usize, with_alias: bool) -> Day {
                 .map(|sequence| Record {
                     sequence: sequence.into(),
                     arrived_at: Timestamp::from_ms(DAY_BEGINS_MS + sequence as i64 * 1000),
-                    partition_key: "k".to_owned(),
+                    partition_key: "k".into(),
                     data: data(&dice, &mut sent, with_alias),
                 })
                 .collect();

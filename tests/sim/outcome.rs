@@ -7,13 +7,13 @@ use arrow::array::{Array, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use cdp_app::{Checkpoints, claim_key, member_key, set_key};
 use cdp_event::{Identifier, Namespace};
-use cdp_identity::{Claim, IdentitySet, ProfileId, Rules, SetItem};
+use cdp_identity::{Claim, IdentitySet, ProfileId, SetItem};
 use cdp_ports::{State, TableName};
 use cdp_profile::{Member, Person};
 use futures::executor::block_on;
 
 use crate::ports::World;
-use crate::schedule::Shape;
+use crate::schedule::{DEFAULT_RULES, Shape};
 
 #[derive(Debug, Default)]
 pub struct Outcome {
@@ -231,7 +231,7 @@ impl Outcome {
     }
 
     fn check_limits(&mut self, people: &BTreeMap<ProfileId, (IdentitySet, Person)>) {
-        let rules = Rules::default();
+        let rules = &*DEFAULT_RULES;
         for (set, _) in people.values() {
             let mut values: BTreeMap<&Namespace, usize> = BTreeMap::new();
             set.held.iter().for_each(|held| *values.entry(&held.identifier.namespace).or_default() += 1);

@@ -1,6 +1,7 @@
 //! Schedules: who works at the same time, and what may happen to them.
 
 use std::cell::Cell;
+use std::sync::LazyLock;
 
 use cdp_app::{CommitError, Committer, Ingest, IngestError, PartitionIngest, Upkeep};
 use cdp_event::{Namespace, PartitionId, Parts, Record, Timestamp, decode};
@@ -56,9 +57,13 @@ impl Shape {
     }
 
     fn rules(self) -> Rules {
-        if self == Self::Unbound { unbounded() } else { Rules::default() }
+        if self == Self::Unbound { UNBOUNDED.clone() } else { DEFAULT_RULES.clone() }
     }
 }
+
+/// Made once: to compile their patterns takes a tenth of the time of a schedule.
+pub static DEFAULT_RULES: LazyLock<Rules> = LazyLock::new(Rules::default);
+static UNBOUNDED: LazyLock<Rules> = LazyLock::new(unbounded);
 
 fn unbounded() -> Rules {
     let limit = Limit { values: 1000, period: None };

@@ -73,7 +73,7 @@ fn records(lines: &[u8]) -> Vec<Record> {
     let record = |(line, sequence): (&[u8], u64)| Record {
         sequence: Sequence::from(sequence),
         arrived_at: Timestamp::from_ms(1_767_225_600_000 + sequence as i64),
-        partition_key: String::new(),
+        partition_key: "".into(),
         data: Bytes::copy_from_slice(line),
     };
     lines.zip(0..).map(record).collect()

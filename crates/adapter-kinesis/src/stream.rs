@@ -50,7 +50,7 @@ impl KinesisStream {
             sequence: sequence
                 .map_err(|error| PortError::because(FaultKind::Broken, self.reading(partition), error))?,
             arrived_at: Timestamp::from_ms(arrived_ms.unwrap_or_default()),
-            partition_key: record.partition_key.unwrap_or_default(),
+            partition_key: record.partition_key.unwrap_or_default().into(),
             data: Bytes::from(record.data.into_inner()),
         })
     }

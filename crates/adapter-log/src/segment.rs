@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use cdp_event::{Record, Sequence, Timestamp};
 
 use crate::LogError;
@@ -156,12 +157,12 @@ impl Segment {
     }
 
     fn record(&self, chunk: &Bytes, frame: &Frame, offset: u64) -> Result<Record, LogError> {
-        let key = chunk.get(frame.key.clone()).and_then(|key| std::str::from_utf8(key).ok());
-        let key = key.ok_or_else(|| LogError::damaged(&self.path, offset, "the partition key is no UTF-8"))?;
+        let key = ByteString::try_from(chunk.slice(frame.key.clone()));
+        let key = key.map_err(|_| LogError::damaged(&self.path, offset, "the partition key is no UTF-8"))?;
         Ok(Record {
             sequence: Sequence::from(frame.sequence),
             arrived_at: frame.arrived_at,
-            partition_key: key.to_owned(),
+            partition_key: key,
             data: chunk.slice(frame.data.clone()),
         })
     }

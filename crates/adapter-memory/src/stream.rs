@@ -47,7 +47,7 @@ impl Stream for MemoryStream {
             let kept = &mut kept[shard];
             let sequence = Sequence::from(kept.len() as u64);
             let NewRecord { partition_key, data, .. } = record;
-            kept.push(Record { sequence, arrived_at: now, partition_key, data });
+            kept.push(Record { sequence, arrived_at: now, partition_key: partition_key.into(), data });
             (self.shards[shard].clone(), sequence)
         };
         Ok(records.into_iter().map(place).collect())

@@ -189,7 +189,8 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         let parts = as_many_as_fit(fresh);
         let (some, left) = fresh.split_at(parts.len());
         let Some(last) = some.last() else { return Ok((BatchReport::default(), left)) };
-        let decoded = some.iter().zip(&parts).flat_map(|(record, parts)| decode(record, parts, source)).collect();
+        let mut decoded = Vec::with_capacity(parts.iter().map(Parts::len).sum());
+        decoded.extend(some.iter().zip(&parts).flat_map(|(record, parts)| decode(record, parts, source)));
         let report = self.take(decoded, last.sequence, some.len() as u64, false).await?;
         Ok((report, left))
     }
@@ -338,7 +339,7 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
 
 /// The first records' parts. Only what is taken apart shows how much memory it takes.
 fn as_many_as_fit(records: &[Record]) -> Vec<Parts> {
-    let (mut all, mut events, mut bytes) = (Vec::new(), 0, 0);
+    let (mut all, mut events, mut bytes) = (Vec::with_capacity(records.len().min(EVENTS_AT_ONCE)), 0, 0);
     for record in records {
         if events >= EVENTS_AT_ONCE || bytes >= BYTES_AT_ONCE {
             break;

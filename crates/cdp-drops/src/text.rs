@@ -8,6 +8,8 @@ use std::io::{self, Read};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
+use crate::window::with_room;
+
 /// How much is looked at to decide: no more, however much there is, so that the same text is always read in the same way.
 const HEAD: usize = 512;
 const LOOK_AHEAD: usize = 64 << 10;
@@ -53,10 +55,12 @@ impl Read for Input {
     }
 }
 
+/// What was read is `bytes[at..end]`. The rest is room, which is cleared once: content may come in crumbs.
 #[derive(Default)]
 struct Pending {
     bytes: Vec<u8>,
     at: usize,
+    end: usize,
 }
 
 impl Text {
@@ -112,12 +116,12 @@ impl Text {
         }
         let State::Decoding { decoder, finished } = &mut self.state else { return Ok(()) };
         let is_last = self.pending.rest().is_empty();
-        let out = &mut self.decoded.bytes;
-        out.resize(CHUNK, 0);
+        let out = self.decoded.room_after(0);
         let mut length = 0;
-        while length + LEAST_ROOM < CHUNK {
+        while length + LEAST_ROOM < out.len() {
             // One byte is left for the mark.
-            let room = &mut out[length..CHUNK - 1];
+            let most = out.len() - 1;
+            let room = &mut out[length..most];
             let (result, read, written) =
                 decoder.decode_to_utf8_without_replacement(self.pending.rest(), room, is_last);
             self.pending.at += read;
@@ -134,8 +138,7 @@ impl Text {
                 DecoderResult::OutputFull => break,
             }
         }
-        out.truncate(length);
-        self.decoded.at = 0;
+        (self.decoded.at, self.decoded.end) = (0, length);
         Ok(())
     }
 }
@@ -166,7 +169,7 @@ impl Read for Text {
 
 impl Pending {
     fn rest(&self) -> &[u8] {
-        self.bytes.get(self.at..).unwrap_or_default()
+        self.bytes.get(self.at..self.end).unwrap_or_default()
     }
 
     fn first(&self, bytes: usize) -> &[u8] {
@@ -182,16 +185,13 @@ impl Pending {
 
     /// Reads until there are `least` bytes, or no more.
     fn fill(&mut self, input: &mut Input, least: usize) -> io::Result<()> {
-        self.bytes.drain(..self.at);
-        self.at = 0;
-        while self.bytes.len() < least {
-            let before = self.bytes.len();
-            self.bytes.resize(before + CHUNK, 0);
-            let outcome = input.read(&mut self.bytes[before..]);
-            self.bytes.truncate(before + outcome.as_ref().map_or(0, |count| *count));
-            match outcome {
+        self.bytes.copy_within(self.at..self.end, 0);
+        (self.at, self.end) = (0, self.end - self.at);
+        while self.end < least {
+            let before = self.end;
+            match input.read(self.room_after(before)) {
                 Ok(0) => break,
-                Ok(_) => {}
+                Ok(count) => self.end += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if before == 0 => return Err(error),
                 Err(error) => {
@@ -201,6 +201,14 @@ impl Pending {
             }
         }
         Ok(())
+    }
+
+    /// [`CHUNK`] bytes.
+    fn room_after(&mut self, end: usize) -> &mut [u8] {
+        if self.bytes.len() < end + CHUNK {
+            self.bytes = with_room(&self.bytes[..end], CHUNK);
+        }
+        &mut self.bytes[end..end + CHUNK]
     }
 }
 

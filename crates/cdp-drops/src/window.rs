@@ -106,9 +106,16 @@ impl Window {
             self.start = 0;
         }
         if self.buffer.len() - self.end < CHUNK / 2 {
-            self.buffer.resize(self.end + CHUNK, 0);
+            self.buffer = with_room(&self.buffer[..self.end], CHUNK);
         }
     }
+}
+
+/// A buffer that begins with `bytes`. The system clears its memory as it is touched, which most files do to little of it.
+pub(crate) fn with_room(bytes: &[u8], room: usize) -> Vec<u8> {
+    let mut buffer = vec![0; bytes.len() + room];
+    buffer[..bytes.len()].copy_from_slice(bytes);
+    buffer
 }
 
 /// The first bytes of something that is not kept whole.

@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|(line, at)| Record {
             sequence: Sequence::from(at),
             arrived_at: Timestamp::from_ms(1_769_851_800_000),
-            partition_key: "k".to_owned(),
+            partition_key: "k".into(),
             data: line.to_vec().into(),
         })
         .collect();

@@ -52,7 +52,9 @@ impl Parts {
     /// What is wrong with one of a record's parts refuses that part; what there is too much of, the record.
     fn apart(data: &Bytes) -> Result<Self, Rejection> {
         let (mut parts, mut inflated) = (Vec::with_capacity(1), 0);
-        for part in user_records(data) {
+        let aggregate = deaggregate(data).filter(|records| !records.is_empty());
+        let itself = aggregate.is_none().then(|| data.clone());
+        for part in aggregate.into_iter().flatten().chain(itself) {
             match inflate(&part, MAX_INFLATED_BYTES - inflated) {
                 None => parts.push(Part { bytes: part, refused: None }),
                 Some(Ok(inside)) => {
@@ -100,11 +102,6 @@ impl Part {
         let detail = format!("the event has {} bytes; the first {KEPT_BYTES} are kept", bytes.len());
         Self { bytes: bytes.slice(..KEPT_BYTES), refused: Some(Box::new(Rejection::new(Reason::TooLarge, detail))) }
     }
-}
-
-/// Those of an aggregate, or the data as one.
-fn user_records(data: &Bytes) -> Vec<Bytes> {
-    deaggregate(data).filter(|records| !records.is_empty()).unwrap_or_else(|| vec![data.clone()])
 }
 
 /// Of what was compressed. Of too many, one more than there may be.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use crate::{EventKind, Offset, Sequence, Timestamp};
 
@@ -12,7 +13,7 @@ pub struct Record {
     pub sequence: Sequence,
     /// When the partition took it in.
     pub arrived_at: Timestamp,
-    pub partition_key: String,
+    pub partition_key: ByteString,
     pub data: Bytes,
 }
 

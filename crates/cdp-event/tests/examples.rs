@@ -129,7 +129,7 @@ fn judge(bytes: Vec<u8>) -> Result<(), Rejection> {
 }
 
 fn record(bytes: Vec<u8>) -> Record {
-    Record { sequence: Sequence::from(7), arrived_at: RECEIVED, partition_key: "k".to_owned(), data: bytes.into() }
+    Record { sequence: Sequence::from(7), arrived_at: RECEIVED, partition_key: "k".into(), data: bytes.into() }
 }
 
 #[test]

@@ -145,7 +145,7 @@ mod tests {
         let records = (0..20).map(event).chain([joined, others]).zip(0u64..).map(|(data, at)| Record {
             sequence: Sequence::from(at),
             arrived_at: now,
-            partition_key: "k".to_owned(),
+            partition_key: "k".into(),
             data: data.into(),
         });
         let mut worker = platform.ingest.open(PartitionId::new("test")).await.expect("opened");

@@ -69,7 +69,12 @@ fn read(delivery: Delivery) -> Result<(PartitionId, Record), NotARecord> {
     let (shard, sequence) = delivery.id.split_once(':').ok_or_else(not)?;
     let Payload { approximate_arrival_timestamp, partition_key, data, .. } = delivery.kinesis;
     let arrived_at = Timestamp::from_ms((approximate_arrival_timestamp * 1000.0).round() as i64);
-    let record = Record { sequence: sequence.parse().map_err(|_| not())?, arrived_at, partition_key, data };
+    let record = Record {
+        sequence: sequence.parse().map_err(|_| not())?,
+        arrived_at,
+        partition_key: partition_key.into(),
+        data,
+    };
     Ok((PartitionId::new(shard), record))
 }
 
@@ -98,7 +103,7 @@ mod tests {
             let record = Record {
                 sequence: "4959033827149025660855969253".parse().expect("a number"),
                 arrived_at: Timestamp::from_ms(ms),
-                partition_key: "jane".to_owned(),
+                partition_key: "jane".into(),
                 data: Bytes::from_static(b"Hello"),
             };
             let batch = Batch { shard: PartitionId::new("shardId-000000000006"), records: vec![record] };

@@ -154,7 +154,7 @@ impl From<Record> for RecordView {
             sequence_number: record.sequence.to_string(),
             approximate_arrival_timestamp: Moment(record.arrived_at),
             data: Blob(record.data),
-            partition_key: record.partition_key,
+            partition_key: record.partition_key.into(),
             encryption_type: "NONE",
         }
     }

@@ -74,7 +74,7 @@ impl Front {
     pub async fn kept(&self) -> Vec<(String, Envelope, String)> {
         let unwrap = |record: cdp_event::Record| {
             let (envelope, event) = Envelope::unwrap(&record.data).expect("an envelope").expect("a whole one");
-            (record.partition_key.clone(), envelope, String::from_utf8(event.to_vec()).expect("UTF-8"))
+            (record.partition_key.to_string(), envelope, String::from_utf8(event.to_vec()).expect("UTF-8"))
         };
         self.stream.all().await.into_iter().map(unwrap).collect()
     }

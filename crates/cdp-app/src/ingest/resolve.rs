@@ -192,10 +192,12 @@ impl<S: State> Resolver<'_, S> {
             return Ok(None);
         }
         let known: &HashSet<Identifier<'a>> = unclaimed;
-        if !known.contains(&identifier) {
+        let claimed_by = if known.contains(&identifier) {
+            None
+        } else {
             self.read_claims(std::slice::from_ref(&identifier), cache, unclaimed).await?;
-        }
-        let claimed_by = cache.claimed_by(&identifier);
+            cache.claimed_by(&identifier)
+        };
         Ok(Some(Candidate { identifier, claimed_by }))
     }
 

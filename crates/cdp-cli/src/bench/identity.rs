@@ -136,7 +136,7 @@ async fn stitch(events: Vec<bytes::Bytes>) -> Result<Vec<(u64, ProfileId)>, Faul
 
 fn record((data, line): (&bytes::Bytes, u64)) -> Record {
     use cdp_ports::Clock;
-    Record { sequence: line.into(), arrived_at: Machine.now(), partition_key: String::new(), data: data.clone() }
+    Record { sequence: line.into(), arrived_at: Machine.now(), partition_key: "".into(), data: data.clone() }
 }
 
 fn read_truth(path: &std::path::Path) -> Result<HashMap<u64, u64>, Fault> {

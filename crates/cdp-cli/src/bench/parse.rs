@@ -85,7 +85,7 @@ impl Done {
             .map(|(sequence, data)| Record {
                 sequence: Sequence::from(sequence),
                 arrived_at,
-                partition_key: String::new(),
+                partition_key: "".into(),
                 data,
             })
             .map(|record| (record.clone(), Parts::of(&record)))

@@ -97,7 +97,7 @@ impl Profiles {
             let arrived_at = Machine.now();
             let record = |data: Bytes| {
                 sequence += 1;
-                Record { sequence: sequence.into(), arrived_at, partition_key: String::new(), data }
+                Record { sequence: sequence.into(), arrived_at, partition_key: "".into(), data }
             };
             let records: Vec<Record> = people.by_ref().take(self.batch).map(record).collect();
             if records.is_empty() {

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::mem;
 use std::path::{Path, PathBuf};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use cdp_ports::Clock;
 use clap::Args;
 
@@ -46,21 +47,22 @@ const BLOCK: usize = 1 << 20;
 /// about.
 fn each_line(path: &Path) -> Result<impl Iterator<Item = io::Result<Bytes>> + use<>, Fault> {
     let file = File::open(path).map_err(|error| Fault::wrong(format!("{}: {error}", path.display())))?;
-    Ok(Lines { file, block: BytesMut::new() })
+    Ok(Lines { file, block: Bytes::new() })
 }
 
 struct Lines {
     file: File,
-    block: BytesMut,
+    block: Bytes,
 }
 
 impl Lines {
     /// False: the file has ended.
     fn read_block(&mut self) -> io::Result<bool> {
-        let held = self.block.len();
-        self.block.resize(held + BLOCK, 0);
-        let read = self.file.read(&mut self.block[held..])?;
-        self.block.truncate(held + read);
+        let mut block = Vec::with_capacity(self.block.len() + BLOCK);
+        block.extend_from_slice(&self.block);
+        // `read_to_end` fills memory that nobody has cleared first.
+        let read = Read::by_ref(&mut self.file).take(BLOCK as u64).read_to_end(&mut block)?;
+        self.block = block.into();
         Ok(read > 0)
     }
 }
@@ -73,12 +75,12 @@ impl Iterator for Lines {
             if let Some(at) = memchr::memchr(b'\n', &self.block) {
                 let line = self.block.split_to(at);
                 self.block.advance(1);
-                return Some(Ok(line.freeze()));
+                return Some(Ok(line));
             }
             match self.read_block() {
                 Ok(true) => {}
                 Ok(false) if self.block.is_empty() => return None,
-                Ok(false) => return Some(Ok(self.block.split().freeze())),
+                Ok(false) => return Some(Ok(mem::take(&mut self.block))),
                 Err(error) => return Some(Err(error)),
             }
         }

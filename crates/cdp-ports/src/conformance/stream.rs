@@ -79,7 +79,7 @@ pub async fn append_names_places_in_the_order_given(stream: &impl Stream) {
     for (given, (partition, sequence)) in given.iter().zip(&places) {
         let records = read(stream, partition, None).await;
         let found = records.iter().find(|record| record.sequence == *sequence).expect("the place holds a record");
-        assert_eq!((&found.partition_key, &found.data), (&given.partition_key, &given.data));
+        assert_eq!((&*found.partition_key, &found.data), (given.partition_key.as_str(), &given.data));
     }
 }
 

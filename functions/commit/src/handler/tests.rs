@@ -53,7 +53,7 @@ async fn handler(torn: Option<TableName>) -> Handler<MemoryState, Torn> {
     let records = data.iter().zip(0u64..).map(|(data, at)| Record {
         sequence: Sequence::from(at),
         arrived_at: Machine.now(),
-        partition_key: "k".to_owned(),
+        partition_key: "k".into(),
         data: data.as_bytes().into(),
     });
     let mut shard = ingest.open(PartitionId::new("shardId-000000000000")).await.expect("memory");

@@ -63,7 +63,7 @@ fn handler(ends: &[End]) -> Handler {
 fn record(id: Option<String>, sequence: usize, data: impl Into<Bytes>) -> Delivery {
     let kinesis = Payload {
         approximate_arrival_timestamp: 0.0,
-        partition_key: "k".to_owned(),
+        partition_key: "k".into(),
         sequence_number: sequence.to_string(),
         data: data.into(),
     };

@@ -56,7 +56,7 @@ async fn handler(torn: Option<TableName>) -> Handler<MemoryState, Torn, MemorySt
         let records = data.into_iter().zip(0u64..).map(|(data, at)| Record {
             sequence: Sequence::from(at),
             arrived_at: Machine.now(),
-            partition_key: "k".to_owned(),
+            partition_key: "k".into(),
             data: data.into(),
         });
         let mut worker = ingest.open(PartitionId::new(partition)).await.expect("memory");

@@ -29,7 +29,7 @@ fn again(row_of_old: &RecordBatch) -> Result<RecordBatch, Rejection> {
     let record = Record {
         sequence: PLACE.sequence,
         arrived_at: RECEIVED.plus_ms(86_400_000),
-        partition_key: record.partition_key,
+        partition_key: record.partition_key.into(),
         data: record.data,
     };
     let parts = Parts::of(&record);
