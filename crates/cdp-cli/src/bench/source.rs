@@ -41,7 +41,7 @@ impl Events {
     }
 }
 
-const BLOCK: usize = 1 << 20;
+const BLOCK: usize = 128 << 10;
 
 /// The lines of a file, each as its own record, as they are read: parts of a block, so that the bench measures what it is
 /// about.
