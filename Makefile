@@ -43,7 +43,7 @@ $(HARD)/events.jsonl:
 AWS_PYTHON := $(or $(CDP_AWS_PYTHON),tests/live/aws/.venv/bin/python)
 FUNCTIONS := $(CARGO) build --profile lambda --bins --package 'fn-*'
 
-bench-aws: $(LABELLED)/events.jsonl ## how fast functions start, and what they consume on AWS (an emulator's; 20 min); cdp cost reads it
+bench-aws: $(LABELLED)/events.jsonl ## how fast functions start, and what they consume on AWS (an emulator's; 5 min, and the build before it); cdp cost reads it
 	$(FUNCTIONS)
 	infra/install
 	infra/emulator install

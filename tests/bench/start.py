@@ -15,6 +15,7 @@ import os
 import pathlib
 import shutil
 import socket
+import ssl
 import statistics
 import sys
 import tempfile
@@ -128,6 +129,8 @@ def main():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     stack = {"CDP_STATE_TABLE": "state", "CDP_LAKE": "s3://lake", "CDP_STREAM": "events", "CDP_SECRETS": "cdp"}
+    # The stack names the one of Amazon Linux.
+    stack["SSL_CERT_FILE"] = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
     stack |= dict.fromkeys(["CDP_QUEUE", "CDP_DROP_QUEUE", "CDP_DEAD_LETTERS"], "https://sqs.us-east-1.amazonaws.com/0/queue")
     commands = {name: [str(options.functions / f"fn-{name}")] for name in FUNCTIONS}
     handlers = pathlib.Path(__file__).parent / "handlers"

@@ -113,6 +113,7 @@ impl From<RemoteError> for Fault {
             | RemoteError::NoCredentials(_)
             | RemoteError::NoStack { .. }
             | RemoteError::NoOutput { .. }
+            | RemoteError::NotALake(_)
             | RemoteError::NotDroppable(_)
             | RemoteError::Io { .. } => Self::wrong(error),
             RemoteError::NoTables(_)

@@ -22,6 +22,8 @@ pub enum RemoteError {
     NoOutput { stack: String, output: &'static str },
     #[error("the lake s3://{0} has no tables yet; the functions make them within a minute of the first deployment")]
     NoTables(String),
+    #[error("{0} is no lake: it has no table `events`; name the lake bucket of a deployment, as s3://BUCKET")]
+    NotALake(String),
     #[error(transparent)]
     Query(#[from] QueryError),
     #[error(transparent)]

@@ -85,7 +85,12 @@ async fn replay(State(replays): State<Arc<Replays>>, job: String) -> Response {
     match replays.step(&job).await {
         Ok(view) => Json(view).into_response(),
         Err(error) => {
-            let is_ours = matches!(error, NotReplayed::NotAJob(_) | NotReplayed::Replay(ReplayError::OwnLake(_)));
+            let is_ours = matches!(
+                error,
+                NotReplayed::NotAJob(_)
+                    | NotReplayed::Replay(ReplayError::OwnLake(_))
+                    | NotReplayed::Remote(RemoteError::NotALake(_))
+            );
             let status = if is_ours { StatusCode::BAD_REQUEST } else { StatusCode::INTERNAL_SERVER_ERROR };
             (status, Json(json!({ "code": "failed", "message": error.to_string() }))).into_response()
         }
@@ -111,9 +116,13 @@ enum NotReplayed {
 impl Replays {
     async fn step(&self, text: &str) -> Result<ReplayView, NotReplayed> {
         let job = ReplayJob::parse(text)?;
-        job.lake(&self.remote.lake()?)?;
+        let own = self.remote.lake()?;
+        let lake = job.lake(&own)?;
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).get(&job.id).copied();
         if asked.is_none() {
+            if lake != own {
+                self.remote.check_lake(lake)?;
+            }
             self.remote.replays()?.send(text).await?;
             self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.clone(), Instant::now());
         }

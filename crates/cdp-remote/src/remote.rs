@@ -7,6 +7,7 @@ use adapter_delta::{DeltaLake, S3Bucket};
 use adapter_dynamodb::DynamoState;
 use adapter_sqs::SqsQueue;
 use aws_config::{BehaviorVersion, SdkConfig};
+use cdp_ports::FaultKind;
 use cdp_query::{Query, QueryError};
 
 use crate::error::of_lake;
@@ -53,6 +54,17 @@ impl Remote {
     /// Where the deployment's own lake stands.
     pub fn lake(&self) -> Result<String, RemoteError> {
         Ok(format!("s3://{}", self.stack.output("LakeBucket")?))
+    }
+
+    /// Refuses a place that has no tables, before a function fails for it. What this shell may not read, the function may.
+    pub fn check_lake(&self, place: &str) -> Result<(), RemoteError> {
+        let path = place.strip_prefix("s3://").ok_or_else(|| RemoteError::NotALake(place.to_owned()))?;
+        let (name, prefix) = path.split_once('/').unwrap_or((path, ""));
+        let bucket = S3Bucket::of(&self.aws, name, prefix).map_err(QueryError::from)?;
+        match bucket.bucket().and_then(DeltaLake::open_existing_bucket) {
+            Err(error) if error.kind() == FaultKind::Missing => Err(RemoteError::NotALake(place.to_owned())),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Where jobs of a replay are asked for.

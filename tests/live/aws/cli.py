@@ -139,7 +139,13 @@ for row, record in zip(listed, shown):
 cdp("quarantine", "show", "nowhere@1.0", "--aws", code=1)
 # Of a source that nobody has: what goes again is replay.py's.
 check_equal("a replay of nothing", rows("quarantine", "replay", "--aws", "--source", "nobody"), [{"replayed": 0, "replayed_before": 0}])
-cdp("replay", "--aws", "--from", f"s3://{OUTPUTS['LakeBucket']}", code=2)
+for from_, told in [
+    (f"s3://{OUTPUTS['LakeBucket']}", "own lake"),
+    ("s3://cdp-nowhere", "s3://cdp-nowhere is no lake"),
+    (f"s3://{OUTPUTS['LakeBucket']}/nowhere", "is no lake"),
+]:
+    refused = cdp("replay", "--aws", "--from", from_, code=2)
+    check_equal(f"why {from_} is not replayed", told in refused.stderr.decode(), True)
 
 # --- drops
 
