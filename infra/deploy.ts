@@ -45,7 +45,7 @@ async function main(args: string[]): Promise<void> {
   if (outputs === undefined) return
   if (before === undefined) await putSecrets(outputs, secrets)
 
-  tell(stack, outputs)
+  tell(stack, outputs, join(folder, 'secrets.toml'))
 }
 
 function keptIn(file: string, given: Contexts): Contexts {
@@ -100,11 +100,11 @@ async function putSecrets(outputs: Outputs, text: string): Promise<void> {
 }
 
 /** What comes next. The outputs were printed by cdk. */
-function tell(stack: string, outputs: Outputs): void {
+function tell(stack: string, outputs: Outputs, secrets: string): void {
   const url = new URL(outputs.ApiUrl!)
   const isEmulator = url.hostname.endsWith('.localhost')
   const send = isEmulator ? `-H 'Host: ${url.host}' ${process.env.AWS_ENDPOINT_URL}` : url.origin
-  console.log(`\n${stack} is deployed. Send it an event, with a write key of secrets.toml:\n
+  console.log(`\n${stack} is deployed. Send it an event, with a write key of ${secrets}:\n
   curl -u "$KEY:" ${send}/v1/track -H 'content-type: application/json' -d '{"userId":"jane","event":"Signed Up"}'\n`)
   if (!isEmulator) return
   console.log('Before commands with --aws, so that they ask the emulator:\n\n  eval "$(infra/emulator env)"\n')

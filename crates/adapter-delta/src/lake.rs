@@ -1,6 +1,7 @@
 //! The port: four tables, each in a folder of its own.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -62,8 +63,14 @@ impl DeltaLake {
         Self::of_bucket(bucket, AS_IT_IS)?.opened()
     }
 
-    fn in_folder(root: &Path, open: Open) -> Result<Self, DeltaError> {
-        let root = std::path::absolute(root).map_err(DeltaError::io(root))?;
+    fn in_folder(folder: &Path, open: Open) -> Result<Self, DeltaError> {
+        // The path of an object has no `..` in it.
+        let root = match folder.canonicalize() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(DeltaError::NoTable(folder.display().to_string()));
+            }
+            root => root.map_err(DeltaError::io(folder))?,
+        };
         let place = |table: TableName| Ok(Box::new(FolderTable::at(root.join(table.as_str()))?) as Box<dyn Place>);
         Self::each_table(Arc::new(FolderStore::default()), Arc::new(Threads::start()?), place, open)
     }

@@ -307,6 +307,17 @@ fn a_reader_makes_no_tables() {
 }
 
 #[test]
+fn a_path_may_go_up_and_down_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("beside")).expect("a folder");
+    let lake = folder.path().join("beside").join("..").join("lake");
+    for open in [DeltaLake::open, DeltaLake::open_existing] {
+        open(&lake).map(drop).expect("a lake");
+    }
+    assert!(folder.path().join("lake/events/_delta_log").is_dir());
+}
+
+#[test]
 fn any_runtime_may_call_and_drop_a_lake() {
     let current = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let many = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");

@@ -1,3 +1,4 @@
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use cdp_local::{FileReport, Status, check_droppable};
@@ -96,7 +97,7 @@ fn follow(dropped: &dyn Dropped, file: &Path) -> Result<FileReport, Fault> {
 
 fn print(reports: &[FileReport], format: Format) -> Result<(), Fault> {
     if format == Format::Json {
-        println!("{}", serde_json::to_string_pretty(reports).map_err(Fault::unavailable)?);
+        writeln!(io::stdout(), "{}", serde_json::to_string_pretty(reports).map_err(Fault::unavailable)?)?;
         return Ok(());
     }
     let mut rows = Rows::new(&["file", "status", "rows", "events", "taken", "duplicates", "refused", "reasons"]);

@@ -56,6 +56,7 @@ impl Replay {
         bar.finish_and_clear();
         let done = done?;
         if let At::Folder(dir) = &self.at
+            && done["replayed"] != 0
             && Running::find(dir).is_none()
         {
             eprintln!("the events wait in the log; `cdp up` takes them in");

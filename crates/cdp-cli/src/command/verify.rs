@@ -1,3 +1,5 @@
+use std::io::{self, Write};
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -29,7 +31,7 @@ impl Verify {
             return Err(Fault::unavailable(body["message"].as_str().unwrap_or("no reason given")));
         };
         if self.format == Format::Json {
-            println!("{body:#}");
+            writeln!(io::stdout(), "{body:#}")?;
         } else {
             let mut rows = Rows::new(&["check", "holds", "expected", "found", "examples"]);
             for check in checks {

@@ -19,8 +19,9 @@ pub(crate) fn guess(columns: Vec<String>) -> Result<Plan, String> {
     let (email, phone) = (find(&["email", "traits.email"]), find(&["phone", "traits.phone"]));
     if [user_id, anonymous_id, email, phone].iter().all(Option::is_none) {
         let there = shown(&columns);
+        let one = if columns.len() == 1 { "; if they are several, set `delimiter` of the source's `csv`" } else { "" };
         return Err(format!(
-            "the source has no mapping, and no column is named userId, anonymousId, email or phone; the columns are: {there}"
+            "the source has no mapping, and no column is named userId, anonymousId, email or phone; the columns are: {there}{one}"
         ));
     }
     let (kind, event) = (find(&["type"]), find(&["event"]));

@@ -8,7 +8,7 @@ pub(super) fn lone_newline(sample: &[u8]) -> u8 {
 }
 
 /// The delimiter that is in each of the first lines, outside of quotes, most often. A line with a NUL is broken, and tells
-/// nothing.
+/// nothing; nor does one of a single field below a header that has more.
 pub(super) fn sniff(sample: &[u8], newline: u8) -> Delimiter {
     const LINES: usize = 10;
     const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -25,7 +25,10 @@ pub(super) fn sniff(sample: &[u8], newline: u8) -> Delimiter {
             continue;
         }
         if *byte == newline && !quoted && length > 0 {
-            least = std::array::from_fn(|at| least[at].min(counts[at]));
+            let is_cut_short = lines > 0 && counts == [0; CANDIDATES.len()];
+            if !is_cut_short {
+                least = std::array::from_fn(|at| least[at].min(counts[at]));
+            }
             (counts, length) = ([0; CANDIDATES.len()], 0);
             lines += 1;
             if lines == LINES {
@@ -61,6 +64,8 @@ mod tests {
             ("a;b\r\n\r\n1;2\r\n", b';'),
             ("name;note\n\"a\";\"x,y,z\nand, more, lines\"\n", b';'),
             ("a;b\n1;2\n\0\0\0\0\n3;4\n", b';'),
+            ("a;b;c\n1\n1;2;3\n", b';'),
+            ("one column\n1;2\n", b','),
             ("", b','),
         ] {
             assert_eq!(sniff(sample.as_bytes(), b'\n'), Delimiter::Byte(expected), "{sample}");
