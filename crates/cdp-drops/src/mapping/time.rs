@@ -18,7 +18,11 @@ enum TimeFormat {
     Iso,
     EpochSeconds,
     EpochMs,
-    Pattern(String),
+    /// As it was written, and as it is read by.
+    Pattern {
+        written: String,
+        pattern: String,
+    },
 }
 
 impl TimeReader {
@@ -42,13 +46,14 @@ impl TimeReader {
             "iso" => TimeFormat::Iso,
             "epoch_s" => TimeFormat::EpochSeconds,
             "epoch_ms" => TimeFormat::EpochMs,
-            pattern => TimeFormat::Pattern(checked_pattern(pattern).map_err(|problem| {
-                (
-                    "format",
-                    problem,
-                    "use iso, epoch_s, epoch_ms, letters such as YYYYMMDD, or a strptime pattern such as %d/%m/%Y",
-                )
-            })?),
+            written => match checked_pattern(written) {
+                Ok(pattern) => TimeFormat::Pattern { written: written.to_owned(), pattern },
+                Err(problem) => {
+                    let remedy =
+                        "use iso, epoch_s, epoch_ms, letters such as YYYYMMDD, or a strptime pattern such as %d/%m/%Y";
+                    return Err(("format", problem, remedy));
+                }
+            },
         };
         Ok(Self { format, zone })
     }
@@ -60,7 +65,7 @@ impl TimeReader {
             TimeFormat::Iso => self.iso_moment(text),
             TimeFormat::EpochSeconds => epoch(text, 1000.0),
             TimeFormat::EpochMs => epoch(text, 1.0),
-            TimeFormat::Pattern(pattern) => self.by_pattern(pattern, text),
+            TimeFormat::Pattern { pattern, .. } => self.by_pattern(pattern, text),
         };
         let moment = moment.ok_or_else(|| format!("{:?} is not a time of the format {}", short(text), self.name()))?;
         if (Timestamp::EARLIEST..=Timestamp::LATEST).contains(&moment) {
@@ -74,7 +79,7 @@ impl TimeReader {
             TimeFormat::Iso => "iso",
             TimeFormat::EpochSeconds => "epoch_s",
             TimeFormat::EpochMs => "epoch_ms",
-            TimeFormat::Pattern(pattern) => pattern,
+            TimeFormat::Pattern { written, .. } => written,
         }
     }
 
@@ -107,14 +112,17 @@ fn epoch(text: &str, unit_ms: f64) -> Option<Timestamp> {
     ms.is_finite().then_some(Timestamp::from_ms(ms as i64))
 }
 
-fn checked_pattern(pattern: &str) -> Result<String, String> {
-    let pattern = if pattern.contains('%') { pattern.to_owned() } else { strptime_of(pattern) };
+fn checked_pattern(given: &str) -> Result<String, String> {
+    let pattern = if given.contains('%') { given.to_owned() } else { strptime_of(given) };
     if !pattern.contains('%') {
-        return Err(format!("{pattern:?} names no part of a date"));
+        return Err(format!("{given:?} names no part of a date"));
     }
     let some_time = jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
     let written = strtime::format(&pattern, &some_time).map_err(|error| format!("{pattern:?}: {error}"))?;
-    BrokenDownTime::parse(&pattern, written.as_str()).map_err(|error| format!("{pattern:?}: {error}"))?;
+    let read = BrokenDownTime::parse(&pattern, written.as_str()).map_err(|error| format!("{pattern:?}: {error}"))?;
+    if read.to_timestamp().is_err() && read.to_date().is_err() {
+        return Err(format!("{given:?} names no year, month and day"));
+    }
     Ok(pattern)
 }
 
@@ -149,12 +157,26 @@ mod tests {
             ("iso", "UTC", "yesterday", "\"yesterday\" is not a time of the format iso"),
             ("epoch_s", "UTC", "NaN", "\"NaN\" is not a time of the format epoch_s"),
             ("epoch_ms", "UTC", "99999999999999999", "\"99999999999999999\" is not between 1900 and 2200"),
-            ("YYYYMMDD", "UTC", "19970230", "\"19970230\" is not a time of the format %Y%m%d"),
+            ("YYYYMMDD", "UTC", "19970230", "\"19970230\" is not a time of the format YYYYMMDD"),
         ] {
             let column = TimeColumn { column: "t".into(), format: format.into(), timezone: zone.into() };
             let reader = TimeReader::compile(&column).expect("a sound format");
             let read = reader.read(text).map_or_else(|error| error, |moment| moment.to_string());
             assert_eq!(read, expected, "{format} {text}");
+        }
+    }
+
+    #[test]
+    fn a_format_that_no_time_has_is_refused_when_it_is_set() {
+        for (format, told) in [
+            ("dd.mm.yyyy", "\"dd.mm.yyyy\" names no year, month and day"),
+            ("DD.MM.YYYYY", "\"DD.MM.YYYYY\" names no year, month and day"),
+            ("HH:mm", "\"HH:mm\" names no year, month and day"),
+            ("date", "\"date\" names no part of a date"),
+        ] {
+            let column = TimeColumn { column: "t".into(), format: format.into(), timezone: "UTC".into() };
+            let (key, problem, _) = TimeReader::compile(&column).expect_err("no time has it");
+            assert_eq!((key, problem.as_str()), ("format", told));
         }
     }
 }

@@ -67,7 +67,7 @@ fn a_value_that_is_not_what_its_type_says_refuses_the_row_once() {
         events("a.csv", csv.as_bytes(), ORDERS),
         [
             "1.0 bad_row: total: \"much\" is not an amount",
-            "2.0 bad_timestamp: day: \"2025-07-02\" is not a time of the format %d.%m.%Y",
+            "2.0 bad_timestamp: day: \"2025-07-02\" is not a time of the format DD.MM.YYYY",
             "3.0 bad_timestamp: day: the row has no time",
             "4.0 no_identifier: customer, mail, card: no column that names the person has a value",
         ]
