@@ -100,11 +100,11 @@ async function putSecrets(outputs: Outputs, text: string): Promise<void> {
 }
 
 /** What comes next. The outputs were printed by cdk. */
-function tell(stack: string, outputs: Outputs, secrets: string): void {
+function tell(stack: string, outputs: Outputs, secretsFile: string): void {
   const url = new URL(outputs.ApiUrl!)
   const isEmulator = url.hostname.endsWith('.localhost')
   const send = isEmulator ? `-H 'Host: ${url.host}' ${process.env.AWS_ENDPOINT_URL}` : url.origin
-  console.log(`\n${stack} is deployed. Send it an event, with a write key of ${secrets}:\n
+  console.log(`\n${stack} is deployed. Send it an event, with a write key of ${secretsFile}:\n
   curl -u "$KEY:" ${send}/v1/track -H 'content-type: application/json' -d '{"userId":"jane","event":"Signed Up"}'\n`)
   if (!isEmulator) return
   console.log('Before commands with --aws, so that they ask the emulator:\n\n  eval "$(infra/emulator env)"\n')

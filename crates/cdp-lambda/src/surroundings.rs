@@ -103,8 +103,7 @@ impl Surroundings {
     }
 
     fn bucket_at(&self, place: &str) -> Result<S3Bucket, StartError> {
-        let path = place.strip_prefix("s3://").ok_or_else(|| StartError::NotALake(place.to_owned()))?;
-        let (name, prefix) = path.split_once('/').unwrap_or((path, ""));
+        let (name, prefix) = S3Bucket::name_and_prefix(place).ok_or_else(|| StartError::NotALake(place.to_owned()))?;
         Ok(S3Bucket::of(&self.aws, name, prefix)?)
     }
 

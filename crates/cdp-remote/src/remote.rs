@@ -58,8 +58,7 @@ impl Remote {
 
     /// Refuses a place that has no tables, before a function fails for it. What this shell may not read, the function may.
     pub fn check_lake(&self, place: &str) -> Result<(), RemoteError> {
-        let path = place.strip_prefix("s3://").ok_or_else(|| RemoteError::NotALake(place.to_owned()))?;
-        let (name, prefix) = path.split_once('/').unwrap_or((path, ""));
+        let (name, prefix) = S3Bucket::name_and_prefix(place).ok_or_else(|| RemoteError::NotALake(place.to_owned()))?;
         let bucket = S3Bucket::of(&self.aws, name, prefix).map_err(QueryError::from)?;
         match bucket.bucket().and_then(DeltaLake::open_existing_bucket) {
             Err(error) if error.kind() == FaultKind::Missing => Err(RemoteError::NotALake(place.to_owned())),

@@ -43,6 +43,12 @@ pub struct S3Bucket {
 }
 
 impl S3Bucket {
+    /// Name and prefix in `s3://NAME/PREFIX`. `None`: it names no bucket so.
+    pub fn name_and_prefix(place: &str) -> Option<(&str, &str)> {
+        let path = place.strip_prefix("s3://")?;
+        Some(path.split_once('/').unwrap_or((path, "")))
+    }
+
     /// `prefix`: the folders that the lake stands in.
     pub fn of(config: &SdkConfig, name: &str, prefix: &str) -> Result<Self, DeltaError> {
         let (Some(credentials), Some(region)) = (config.credentials_provider(), config.region()) else {
