@@ -167,8 +167,8 @@ class Bench:
             "events_per_batch": records / len(batches),
             "events_of_a_device_per_batch": records / devices,
             "write_units_per_event": took.of_kinds("dynamodb.write_units", of_events) / records,
-            "member_write_units_per_event": took["dynamodb.write_units.profile.member"] / records,
-            "member_bytes": took["dynamodb.written_bytes.profile.member"] / max(1, took["dynamodb.writes.profile.member"]),
+            "profile_write_units_per_event": took["dynamodb.write_units.profile.profile"] / records,
+            "profile_bytes": took["dynamodb.written_bytes.profile.profile"] / max(1, took["dynamodb.writes.profile.profile"]),
             "set_bytes": took["dynamodb.written_bytes.profile.set"] / max(1, took["dynamodb.writes.profile.set"]),
             "set_write_units_per_event": took["dynamodb.write_units.profile.set"] / records,
             "claim_write_units_per_event": took["dynamodb.write_units.id"] / records,
@@ -390,7 +390,7 @@ def main():
     bench = Bench(options, folder)
     try:
         figures = {"windows": []}
-        columns = ["window_s", "events_per_batch", "events_of_a_device_per_batch", "write_units_per_event", "member_bytes",
+        columns = ["window_s", "events_per_batch", "events_of_a_device_per_batch", "write_units_per_event", "profile_bytes",
                    "read_units_per_event", "batch_write_units", "batch_dear_requests", "cpu_ms_per_event", "peak_mib"]
         print(" ".join(f"{column:>{len(column)}}" for column in columns))
         for window_s in options.windows:

@@ -41,7 +41,7 @@ def written(action, body):
 
 
 def kind(key):
-    """What the item is: `profile.member`, `profile.set`, `id`, `checkpoints`, `outbox`, `plan`."""
+    """What the item is: `profile.profile`, `profile.set`, `id`, `checkpoints`, `outbox`, `plan`."""
     partition, sort = key["partition"]["S"], key["sort"]["S"]
     first = partition.split("/")[0]
     return f"{first}.{sort}" if first == "profile" else first

@@ -1,6 +1,7 @@
 //! The decoders, each with what it promises of whatever it lets through.
 
 use bytes::Bytes;
+use cdp_app::ProfileItem;
 use cdp_event::{
     Envelope, Event, EventKind, MAX_EVENT_BYTES, MAX_EVENTS_OF_A_RECORD, MAX_INFLATED_BYTES, Namespace, Offset,
     PartitionId, Parts, RawEvent, Record, Sequence, Timestamp, aggregate, deaggregate, decode, validate,
@@ -201,11 +202,11 @@ impl InFlight for NothingReturns {
 #[test]
 fn stored_profiles_that_are_read_are_written_again() {
     let events = seeds::events();
-    fuzz_one_in(4, &seeds::members(), &[], |bytes| {
-        if let Ok(member) = Member::decode(Bytes::copy_from_slice(bytes)) {
-            let written = member.clone().encode();
-            goes_on(member, &events);
-            assert_eq!(Member::decode(written.clone()).expect("what was written is read").encode(), written);
+    fuzz_one_in(4, &seeds::profiles(), &[], |bytes| {
+        if let Ok(profile) = ProfileItem::decode(Bytes::copy_from_slice(bytes)) {
+            let written = profile.clone().encode();
+            goes_on(profile.member, &events);
+            assert_eq!(ProfileItem::decode(written.clone()).expect("what was written is read").encode(), written);
         }
     });
 }

@@ -11,11 +11,12 @@ mod stored;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cdp_app::ProfileItem;
 use cdp_event::{
     Envelope, EventKind, Identifier, Namespace, Offset, PartitionId, RawEvent, Reason, Rejection, Sequence, Timestamp,
     aggregate, validate,
 };
-use cdp_identity::{Claim, Edge, EdgeKind, Held, IdentitySet, ProfileId, SetItem};
+use cdp_identity::{Belonging, Claim, Edge, EdgeKind, Held, IdentitySet, ProfileId, SetItem};
 use cdp_profile::Member;
 
 pub use calls::{calls, kinesis_cbor, kinesis_json, webhooks};
@@ -93,21 +94,27 @@ pub fn place() -> (PartitionId, Offset) {
     (PartitionId::new("shard-0"), Offset::new(long, 3))
 }
 
+fn alone() -> IdentitySet {
+    let identifier = Identifier::new(Namespace::EMAIL, "j@x.org").expect("an identifier");
+    let mut set = IdentitySet::new(profile(1));
+    set.held.push(Held { identifier, profile: profile(1), claimed_at: MOMENT, source: "web".to_owned() });
+    set
+}
+
 pub fn claims() -> Vec<Vec<u8>> {
     let (partition, offset) = place();
-    vec![Claim { profile: profile(1), partition, offset }.encode().to_vec()]
+    let claim = Claim { profile: profile(1), partition, offset, founded: None };
+    [claim.clone(), Claim { founded: Some(alone()), ..claim }].map(|claim| claim.encode().to_vec()).into()
 }
 
 pub fn sets() -> Vec<Vec<u8>> {
     let (partition, offset) = place();
-    let mut set = IdentitySet::new(profile(1));
-    let identifier = || Identifier::new(Namespace::EMAIL, "j@x.org").expect("an identifier");
-    set.held.push(Held { identifier: identifier(), profile: profile(1), claimed_at: MOMENT, source: "web".to_owned() });
+    let mut set = alone();
     set.edges.push(Edge {
         one: profile(1),
         other: profile(2),
         kind: EdgeKind::Shared,
-        through: identifier(),
+        through: set.held[0].identifier.clone(),
         partition,
         offset,
         made_at: MOMENT,
@@ -116,19 +123,29 @@ pub fn sets() -> Vec<Vec<u8>> {
     vec![SetItem::Root(set).encode().to_vec(), SetItem::MergedInto(profile(7)).encode().to_vec()]
 }
 
-pub fn members() -> Vec<Vec<u8>> {
+/// Profiles as State has them, by themselves and as part of a person.
+pub fn profiles() -> Vec<Vec<u8>> {
+    let members = members().into_iter().enumerate();
+    let profile = |(at, member): (usize, Member)| {
+        let belonging = if at % 2 == 0 { Belonging::Alone(alone()) } else { Belonging::To(profile(1)) };
+        ProfileItem { belonging, member }.encode().to_vec()
+    };
+    members.map(profile).collect()
+}
+
+fn members() -> Vec<Member> {
     let (partition, offset) = place();
     let mut member = Member::new(profile(1));
-    let mut members = vec![member.clone().encode()];
+    let mut members = vec![member.clone()];
     for (sub, event) in (offset.sub..).zip(events()) {
         let offset = Offset::new(offset.sequence, sub);
         let raw = raw(&event, offset);
         if let Ok(event) = validate(&raw) {
             member.apply(&partition, &event, event.received_at);
-            members.push(member.clone().encode());
+            members.push(member.clone());
         }
     }
-    members.iter().step_by(5).map(|member| member.to_vec()).collect()
+    members.into_iter().step_by(5).collect()
 }
 
 pub fn raw(bytes: &[u8], offset: Offset) -> RawEvent<'_> {

@@ -157,7 +157,7 @@ fn a_replay_in_hand_that_is_read_is_done_and_written_again() {
 #[test]
 fn what_is_packed_comes_back() {
     let packer = Packer::default();
-    let seeds = [seeds::members(), seeds::sets(), seeds::events()].concat();
+    let seeds = [seeds::profiles(), seeds::sets(), seeds::events()].concat();
     fuzz_one_in(4, &seeds, &FIELDS, |bytes| {
         let body = Bytes::copy_from_slice(bytes);
         match packer.pack(&body, 100) {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use adapter_memory::MemoryLake;
 use arrow::array::{Array, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use cdp_app::{Checkpoints, claim_key, member_key, set_key};
+use cdp_app::{Checkpoints, ProfileItem, claim_key, profile_key, set_key};
 use cdp_event::{Identifier, Namespace};
-use cdp_identity::{Claim, IdentitySet, ProfileId, SetItem};
+use cdp_identity::{Belonging, Claim, IdentitySet, ProfileId, SetItem};
 use cdp_ports::{State, TableName};
 use cdp_profile::{Member, Person};
 use futures::executor::block_on;
@@ -57,9 +57,9 @@ impl Outcome {
         let mut outcome = Self { steps, ..Self::default() };
         let events = rows(&world.lake, TableName::Events);
         let quarantine = rows(&world.lake, TableName::Quarantine);
-        let people = outcome.people(world, &events);
-        outcome.reconcile(world, &events, &quarantine, exact);
         let identity = rows(&world.lake, TableName::Identity);
+        let people = outcome.people(world, &events, &identity);
+        outcome.reconcile(world, &events, &quarantine, exact);
         outcome.check_identity(world, &identity, &people);
         if exact {
             outcome.recall_refusals(&identity);
@@ -77,7 +77,7 @@ impl Outcome {
         for row in &quarantine {
             outcome.facts.insert(format!("quarantined {}", position(row)), format!("{row:?}"));
         }
-        if shape == Shape::Bound {
+        if matches!(shape, Shape::Bound | Shape::Cramped) {
             outcome.facts.clear();
         }
         if shape != Shape::Unbound {
@@ -101,16 +101,24 @@ impl Outcome {
     }
 
     /// Each profile with its set and the fold of its members; each person's fold is a fact.
-    fn people(&mut self, world: &World, events: &[Row]) -> BTreeMap<ProfileId, (IdentitySet, Person)> {
+    fn people(
+        &mut self,
+        world: &World,
+        events: &[Row],
+        identity: &[Row],
+    ) -> BTreeMap<ProfileId, (IdentitySet, Person)> {
         let mut people = BTreeMap::new();
         let mut told: BTreeSet<ProfileId> = BTreeSet::new();
         let mut landed: BTreeMap<ProfileId, u64> = BTreeMap::new();
         for row in events {
             *landed.entry(profile(row, "profile_id")).or_default() += 1;
         }
+        for row in identity.iter().filter(|row| row["decision"] == "claim") {
+            landed.entry(profile(row, "profile_id")).or_default();
+        }
         for (id, rows) in landed {
             let Some(set) = set_of(world, id) else {
-                self.contradictions.push(format!("{id} has rows and no set"));
+                self.contradictions.push(format!("{id} is told of and has no set"));
                 continue;
             };
             let members: Vec<Member> = set.members().iter().filter_map(|id| member(world, *id)).collect();
@@ -278,14 +286,25 @@ fn name(set: &IdentitySet) -> String {
 }
 
 fn set_of(world: &World, id: ProfileId) -> Option<IdentitySet> {
-    let item = block_on(world.state.get(&[set_key(id)])).expect("a memory").pop().flatten()?;
+    match profile_item(world, id)?.belonging {
+        Belonging::Alone(set) => Some(set),
+        Belonging::To(root) => set_at(world, root),
+    }
+}
+
+fn set_at(world: &World, root: ProfileId) -> Option<IdentitySet> {
+    let item = block_on(world.state.get(&[set_key(root)])).expect("a memory").pop().flatten()?;
     match SetItem::decode(item.body).expect("just written") {
         SetItem::Root(set) => Some(set),
-        SetItem::MergedInto(root) => set_of(world, root),
+        SetItem::MergedInto(root) => set_at(world, root),
     }
 }
 
 fn member(world: &World, id: ProfileId) -> Option<Member> {
-    let item = block_on(world.state.get(&[member_key(id)])).expect("a memory").pop().flatten()?;
-    Some(Member::decode(item.body).expect("just written"))
+    profile_item(world, id).map(|item| item.member)
+}
+
+fn profile_item(world: &World, id: ProfileId) -> Option<ProfileItem> {
+    let item = block_on(world.state.get(&[profile_key(id)])).expect("a memory").pop().flatten()?;
+    Some(ProfileItem::decode(item.body).expect("just written"))
 }

@@ -1,13 +1,15 @@
 //! The ports, simulated: each call lets others go first, may fail without effect, or take effect and fail all the same.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use adapter_memory::{MemoryLake, MemoryState};
+use cdp_app::ProfileItem;
 use cdp_event::{PartitionId, Record, Sequence, Timestamp};
 use cdp_ports::{
     Batches, Chance, Clock, Compaction, DataFile, FaultKind, Item, Key, Lake, Landing, NewRecord, PortError,
-    PortResult, State, Stream, TableName, Transaction,
+    PortResult, State, Stream, TableName, Transaction, Write,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -23,10 +25,15 @@ pub struct Faults {
     pub refused: f64,
     pub answer_lost: f64,
     pub clock_jumps: f64,
+    /// That items are read as they were before their last writes, where that is allowed.
+    pub behind: f64,
+    /// The store takes no larger profile.
+    pub most_bytes: usize,
 }
 
 impl Faults {
-    pub const NONE: Self = Self { refused: 0.0, answer_lost: 0.0, clock_jumps: 0.0 };
+    pub const NONE: Self =
+        Self { refused: 0.0, answer_lost: 0.0, clock_jumps: 0.0, behind: 0.0, most_bytes: usize::MAX };
 }
 
 /// Counts the files that are written, so that one can be said to be older than another whatever the clock does.
@@ -49,6 +56,8 @@ impl Files {
 pub struct World {
     pub day: Day,
     pub state: MemoryState,
+    /// What stood where something was written since.
+    before: Mutex<HashMap<Key, Option<Item>>>,
     pub lake: MemoryLake,
     pub files: Arc<Files>,
     now: AtomicI64,
@@ -65,6 +74,7 @@ impl World {
         Self {
             day,
             state: MemoryState::default(),
+            before: Mutex::default(),
             lake: MemoryLake::with_clock(files.clone()),
             files,
             now: AtomicI64::new(1_760_000_000_000),
@@ -101,6 +111,42 @@ impl World {
             return Err(PortError::new(FaultKind::Busy, format!("{action} (answer lost)")));
         }
         outcome
+    }
+}
+
+impl World {
+    async fn commit(&self, transaction: Transaction) -> PortResult<()> {
+        if transaction.writes.iter().any(|write| profile_bytes(write) > self.faults.most_bytes) {
+            return Err(PortError::new(FaultKind::Refused, transaction.naming()));
+        }
+        let keys: Vec<Key> = transaction.writes.iter().map(|write| write.key().clone()).collect();
+        let before = self.state.get(&keys).await?;
+        self.state.commit(transaction).await?;
+        self.before.lock().expect("one thread").extend(keys.into_iter().zip(before));
+        Ok(())
+    }
+
+    async fn peek(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
+        let mut items = self.state.get(keys).await?;
+        if self.happens(self.faults.behind) {
+            let before = self.before.lock().expect("one thread");
+            for (key, item) in keys.iter().zip(&mut items) {
+                if let Some(earlier) = before.get(key) {
+                    item.clone_from(earlier);
+                }
+            }
+        }
+        Ok(items)
+    }
+}
+
+/// Of what was applied to it: only that grows without end.
+fn profile_bytes(write: &Write) -> usize {
+    match write {
+        Write::Put { key, body, .. } if key.sort == "profile" => {
+            ProfileItem::decode(body.clone()).expect("written by the code under test").member.encode().len()
+        }
+        Write::Put { .. } | Write::Delete { .. } | Write::Check { .. } => 0,
     }
 }
 
@@ -145,15 +191,24 @@ impl Stream for &Session<'_> {
     }
 }
 
-impl State for &Session<'_> {
-    async fn get(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
-        let items = self.world.call("get", async || self.world.state.get(keys).await).await?;
-        Ok(match self.world.sabotage {
+impl Session<'_> {
+    fn shown(&self, items: Vec<Option<Item>>) -> Vec<Option<Item>> {
+        match self.world.sabotage {
             Some(Sabotage::SkipWatermark) => {
                 items.into_iter().map(|item| item.map(sabotage::without_watermark)).collect()
             }
             Some(_) | None => items,
-        })
+        }
+    }
+}
+
+impl State for &Session<'_> {
+    async fn get(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
+        self.world.call("get", async || self.world.state.get(keys).await).await.map(|items| self.shown(items))
+    }
+
+    async fn peek(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
+        self.world.call("peek", async || self.world.peek(keys).await).await.map(|items| self.shown(items))
     }
 
     async fn query(&self, partition: &str, prefix: &str, after: Option<&str>, limit: usize) -> PortResult<Vec<Item>> {
@@ -161,11 +216,15 @@ impl State for &Session<'_> {
     }
 
     async fn commit(&self, mut transaction: Transaction) -> PortResult<()> {
-        if self.world.sabotage == Some(Sabotage::MoveClaim) {
-            sabotage::overwrite_claims(&mut transaction);
+        match self.world.sabotage {
+            Some(Sabotage::MoveClaim) => sabotage::overwrite(&mut transaction, "claim"),
+            Some(Sabotage::TrustPeek) => sabotage::overwrite(&mut transaction, "profile"),
+            Some(Sabotage::ForgetFounded) => sabotage::forget_founded(&mut transaction),
+            Some(Sabotage::LoseBareProfile) if sabotage::is_bare_profile(&transaction) => return Ok(()),
+            Some(_) | None => {}
         }
         let claims = sabotage::claims(&transaction);
-        self.world.call("commit", async || self.world.state.commit(transaction).await).await?;
+        self.world.call("commit", async || self.world.commit(transaction).await).await?;
         if self.world.sabotage == Some(Sabotage::RepeatClaim)
             && claims
             && self.world.happens(self.world.faults.answer_lost)

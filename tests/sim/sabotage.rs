@@ -2,9 +2,11 @@
 
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
+use cdp_app::ProfileItem;
 use cdp_event::{Offset, PartitionId, Timestamp};
+use cdp_identity::Claim;
 use cdp_ports::{Batches, Condition, DataFile, Item, Landing, PortResult, TableName, Transaction, Write};
-use cdp_profile::{InFlight, Member};
+use cdp_profile::InFlight;
 
 use crate::executor::step;
 use crate::ports::Session;
@@ -26,23 +28,47 @@ impl InFlight for NothingReturns {
 
 /// The profile forgets which offsets were applied.
 pub fn without_watermark(item: Item) -> Item {
-    if item.key.sort != "member" {
+    if item.key.sort != "profile" {
         return item;
     }
-    let mut member = Member::decode(Bytes::clone(&item.body)).expect("written by the code under test");
-    member.forget(&NothingReturns, Timestamp::from_ms(i64::MAX / 2));
-    Item { body: member.encode(), ..item }
+    let mut profile = ProfileItem::decode(Bytes::clone(&item.body)).expect("written by the code under test");
+    profile.member.forget(&NothingReturns, Timestamp::from_ms(i64::MAX / 2));
+    Item { body: profile.encode(), ..item }
 }
 
-/// The last one to claim an identifier gets it.
-pub fn overwrite_claims(transaction: &mut Transaction) {
+/// The last one to write such an item has it, whatever stood there.
+pub fn overwrite(transaction: &mut Transaction, sort: &str) {
     for write in &mut transaction.writes {
         if let Write::Put { key, condition, .. } = write
-            && key.sort == "claim"
+            && key.sort == sort
         {
             *condition = Condition::Any;
         }
     }
+}
+
+/// Claims do not tell what else their profile was founded with.
+pub fn forget_founded(transaction: &mut Transaction) {
+    for write in &mut transaction.writes {
+        if let Write::Put { key, body, .. } = write
+            && key.sort == "claim"
+        {
+            let mut claim = Claim::decode(Bytes::clone(body)).expect("written by the code under test");
+            claim.founded.iter_mut().for_each(|set| set.held.clear());
+            *body = claim.encode();
+        }
+    }
+}
+
+/// Whether it puts a profile that took nothing, for want of room.
+pub fn is_bare_profile(transaction: &Transaction) -> bool {
+    transaction.writes.first().is_some_and(|write| match write {
+        Write::Put { key, body, condition: Condition::Absent } if key.sort == "profile" => {
+            let profile = ProfileItem::decode(Bytes::clone(body)).expect("written by the code under test");
+            profile.member.events + profile.member.duplicates == 0
+        }
+        Write::Put { .. } | Write::Delete { .. } | Write::Check { .. } => false,
+    })
 }
 
 /// Whether the transaction claims something. A store that repeats such a one after its answer was lost finds its own trace, and

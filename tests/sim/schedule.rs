@@ -21,16 +21,22 @@ pub enum Sabotage {
     CheckpointBeforeLanding,
     MoveClaim,
     RepeatClaim,
+    ForgetFounded,
+    TrustPeek,
+    LoseBareProfile,
     SweepWhatWaits,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::SkipWatermark,
         Self::CommitWithoutTxn,
         Self::CheckpointBeforeLanding,
         Self::MoveClaim,
         Self::RepeatClaim,
+        Self::ForgetFounded,
+        Self::TrustPeek,
+        Self::LoseBareProfile,
         Self::SweepWhatWaits,
     ];
 }
@@ -44,15 +50,20 @@ pub enum Shape {
     Unbound,
     /// Several partitions, all rules: who came first decides, and nothing may contradict itself.
     Bound,
+    /// As before, and a store that takes profiles up to a size: what has no room depends on how the batches fall.
+    Cramped,
 }
+
+/// Room for a profile and a few events, if they come one after the other.
+const CRAMPED_BYTES: usize = 500;
 
 impl Shape {
     fn of(seed: u64) -> Self {
-        [Self::Exact, Self::Unbound, Self::Bound][(seed % 3) as usize]
+        [Self::Exact, Self::Unbound, Self::Bound, Self::Cramped][(seed % 4) as usize]
     }
 
     fn day(self, seed: u64) -> Day {
-        let several = 2 + (seed as usize / 3) % 2;
+        let several = 2 + (seed as usize / 4) % 2;
         day(seed, if self == Self::Exact { 1 } else { several }, self != Self::Unbound)
     }
 
@@ -95,7 +106,8 @@ pub fn run_faulty(seed: u64, sabotage: Option<Sabotage>) -> Result<Outcome, Stri
     let shape = Shape::of(seed);
     let dice = Dice::new(seed);
     let level = [0.0, 0.01, 0.05][dice.below(3)];
-    let faults = Faults { refused: level, answer_lost: level, clock_jumps: 0.02 };
+    let most_bytes = if shape == Shape::Cramped { CRAMPED_BYTES } else { usize::MAX };
+    let faults = Faults { refused: level, answer_lost: level, clock_jumps: 0.02, behind: 0.1, most_bytes };
     let world = World::new(seed, shape.day(seed), faults, sabotage);
     let rules = shape.rules();
     let crashes = [0.002, 0.01, 0.03][dice.below(3)];

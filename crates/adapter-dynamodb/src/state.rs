@@ -44,21 +44,25 @@ impl DynamoState {
         }
     }
 
-    /// Any number of different keys.
-    async fn find(&self, keys: Vec<&Key>) -> PortResult<HashMap<Key, Item>> {
-        let some = keys.chunks(KEYS_AT_A_TIME).map(|some| self.find_some(some)).collect::<Vec<_>>();
+    /// Any number of keys, in their order.
+    async fn find(&self, keys: &[Key], consistent: bool) -> PortResult<Vec<Option<Item>>> {
+        let different: HashSet<&Key> = keys.iter().collect();
+        let different: Vec<&Key> = different.into_iter().collect();
+        let some = different.chunks(KEYS_AT_A_TIME).map(|some| self.find_some(some, consistent)).collect::<Vec<_>>();
         let found: Vec<Vec<Item>> = stream::iter(some).buffer_unordered(SIDE_BY_SIDE).try_collect().await?;
-        Ok(found.into_iter().flatten().map(|item| (item.key.clone(), item)).collect())
+        let found: HashMap<Key, Item> = found.into_iter().flatten().map(|item| (item.key.clone(), item)).collect();
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
-    async fn find_some(&self, keys: &[&Key]) -> PortResult<Vec<Item>> {
+    /// Different keys.
+    async fn find_some(&self, keys: &[&Key], consistent: bool) -> PortResult<Vec<Item>> {
         let action =
             || format!("get {} items, {} first", keys.len(), keys.first().map(ToString::to_string).unwrap_or_default());
         let mut found = Vec::with_capacity(keys.len());
         let mut wanted: Vec<Attributes> = keys.iter().map(|key| item::key(key)).collect();
         let mut patience = Patience::default();
         loop {
-            let asked = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
+            let asked = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(consistent).build();
             let asked = asked.map_err(|error| PortError::because(FaultKind::Refused, action(), error))?;
             let answer = self.client.batch_get_item().request_items(&self.table, asked).send().await;
             let answer = answer.map_err(|error| fault(action(), error))?;
@@ -175,9 +179,11 @@ fn may_pass(code: &str) -> bool {
 
 impl State for DynamoState {
     async fn get(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
-        let different: HashSet<&Key> = keys.iter().collect();
-        let found = self.find(different.into_iter().collect()).await?;
-        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+        self.find(keys, true).await
+    }
+
+    async fn peek(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
+        self.find(keys, false).await
     }
 
     async fn query(&self, partition: &str, prefix: &str, after: Option<&str>, limit: usize) -> PortResult<Vec<Item>> {

@@ -13,6 +13,8 @@ mod again;
 #[cfg(test)]
 mod cramped;
 #[cfg(test)]
+mod founded;
+#[cfg(test)]
 mod late;
 #[cfg(test)]
 mod recorded;
@@ -22,15 +24,13 @@ use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
 use cdp_event::{
-    Decoded, Event, Identifier, Offset, PartitionId, Parts, Reason, Record, Rejection, Sequence, Timestamp, decode,
-    validate,
+    Decoded, Event, Offset, PartitionId, Parts, Reason, Record, Rejection, Sequence, Timestamp, decode, validate,
 };
 use cdp_identity::{BadItem, Rules};
 use cdp_ports::{Chance, Clock, DataFile, Landing, PortError, State, TableName, Transaction, Version};
 use cdp_profile::Verdict;
 
 use self::apply::{Applied, Apply};
-pub(crate) use self::resolve::load_set;
 use self::resolve::{IdentityCache, Resolved, Resolver};
 use crate::checkpoint::{self, Checkpoint, Checkpoints, Counts};
 use crate::outbox::OutboxEntry;
@@ -134,12 +134,6 @@ struct Valid<'a> {
     bytes: &'a [u8],
 }
 
-impl<'a> Valid<'a> {
-    fn named(&self) -> impl Iterator<Item = &Identifier<'a>> {
-        self.event.identifiers.iter().chain(&self.event.alias)
-    }
-}
-
 /// An event on its way. It stays where it is: an event is large, and a batch has thousands.
 struct LandingEvent<'b, 'a> {
     event: &'b Event<'a>,
@@ -147,8 +141,8 @@ struct LandingEvent<'b, 'a> {
     envelope: &'a [u8],
     bytes: &'a [u8],
     resolved: Resolved,
-    /// `None`: the store takes its profile no larger.
-    verdict: Option<Verdict>,
+    /// Until it is applied, refused.
+    verdict: Verdict,
 }
 
 struct Refused<'a> {
@@ -219,9 +213,9 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         let began = Instant::now();
         let applied = self.apply(&mut landing).await?;
         took.apply = began.elapsed();
-        refused.extend(landing.iter().filter(|landing| landing.verdict.is_none()).map(without_room));
+        refused.extend(landing.iter().filter(|landing| landing.verdict == Verdict::Refused).map(without_room));
 
-        let verdicts = |wanted| landing.iter().filter(|landing| landing.verdict == Some(wanted)).count() as u64;
+        let verdicts = |wanted| landing.iter().filter(|landing| landing.verdict == wanted).count() as u64;
         let duplicates = verdicts(Verdict::Duplicate);
         let counts = Counts {
             records,
@@ -277,7 +271,14 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
             let arrived_at = *arrived_at;
             match outcome {
                 Ok(resolved) => {
-                    landing.push(LandingEvent { event, arrived_at, envelope, bytes, resolved, verdict: None });
+                    landing.push(LandingEvent {
+                        event,
+                        arrived_at,
+                        envelope,
+                        bytes,
+                        resolved,
+                        verdict: Verdict::Refused,
+                    });
                 }
                 Err(rejection) => refused.push(Refused {
                     offset: event.offset,
@@ -295,7 +296,7 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
 
     async fn apply(&mut self, landing: &mut [LandingEvent<'_, '_>]) -> Result<Applied, IngestError> {
         let in_flight = &mut self.checkpoints;
-        let mut apply = Apply { state: &self.ingest.state, partition: &self.partition, in_flight };
+        let mut apply = Apply { state: &self.ingest.state, partition: &self.partition, in_flight, cache: &self.cache };
         apply.apply(landing).await
     }
 

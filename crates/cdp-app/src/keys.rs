@@ -8,12 +8,13 @@ pub fn claim_key(identifier: &Identifier<'_>) -> Key {
     Key::new(format!("{IDENTIFIERS}{}/{}", identifier.namespace, identifier.value), "claim")
 }
 
-pub fn set_key(profile: ProfileId) -> Key {
-    Key::new(format!("profile/{profile}"), "set")
+pub fn profile_key(profile: ProfileId) -> Key {
+    Key::new(format!("profile/{profile}"), "profile")
 }
 
-pub fn member_key(profile: ProfileId) -> Key {
-    Key::new(format!("profile/{profile}"), "member")
+/// Of a set that does not stand in its only profile's item.
+pub fn set_key(root: ProfileId) -> Key {
+    Key::new(format!("profile/{root}"), "set")
 }
 
 /// Checkpoints of open partitions stand together, so that one query tells what is in flight.

@@ -4,6 +4,7 @@ mod keys;
 
 mod checkpoint;
 mod outbox;
+mod profile_item;
 mod reading;
 
 mod ingest;
@@ -23,9 +24,10 @@ mod small_platform;
 pub use checkpoint::{Checkpoint, Checkpoints, Counts};
 pub use commit::{CommitError, Committed, Committer};
 pub use ingest::{BYTES_AT_ONCE, BatchReport, EVENTS_AT_ONCE, Ingest, IngestError, PartitionIngest, StageTimes};
-pub use keys::{claim_key, member_key, set_key};
+pub use keys::{claim_key, profile_key, set_key};
 pub use lookup::{Found, Lookup, LookupError, NotAProfileName, ProfileName};
 pub use outbox::{OutboxEntry, waiting_files};
+pub use profile_item::ProfileItem;
 pub use reading::Reading;
 pub use replay::{
     Again, Choice, NotAJob, OfFile, Progress, RefusedRow, Remap, Remapped, Replay, ReplayError, ReplayJob, What,

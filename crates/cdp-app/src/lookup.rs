@@ -1,14 +1,15 @@
-//! Lookup: from a name to the person. Two reads of State where the person is one profile, three where it is several, and
-//! one more for each merge between the profile that was named and its root.
+//! Lookup: from a name to the person. Two reads of State where the person is one profile, four where it is several, and
+//! one more for each merge between the set that the profile was part of and the one that this became part of.
 
 use std::str::FromStr;
 
 use cdp_event::{Identifier, Namespace, NotANamespace, NotAnIdentifier};
-use cdp_identity::{BadItem, Claim, IdentitySet, NotAProfileId, ProfileId, SetItem};
-use cdp_ports::{Item, Key, PortError, State};
+use cdp_identity::{BadItem, Belonging, Claim, IdentitySet, NotAProfileId, ProfileId};
+use cdp_ports::{Item, Key, PortError, State, Version};
 use cdp_profile::{Member, Person};
 
-use crate::keys::{claim_key, member_key, set_key};
+use crate::keys::{claim_key, profile_key};
+use crate::profile_item::{ProfileItem, load_set};
 
 /// Who is meant: `NAMESPACE:VALUE`, or the id of any of the person's profiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,55 +69,65 @@ impl<S: State> Lookup<'_, S> {
     /// `None`: nobody has that identifier, or there is no such profile.
     pub async fn find(&self, name: &ProfileName<'_>) -> Result<Option<Found>, LookupError> {
         match name {
-            ProfileName::Profile(profile) => self.find_profile(*profile).await,
-            ProfileName::Identifier(identifier) => {
-                let [claim] = self.read([claim_key(identifier)]).await?;
-                let Some(claim) = claim else { return Ok(None) };
-                let profile = Claim::decode(claim.body)?.profile;
-                let found = self.find_profile(profile).await?;
-                // A claim and its profile's set are written in one transaction.
-                found.map(Some).ok_or_else(|| BadItem::new("identity set", format!("{profile} has none")).into())
+            ProfileName::Profile(profile) => match self.read(profile_key(*profile)).await? {
+                Some(item) => self.found(*profile, item).await.map(Some),
+                None => Ok(None),
+            },
+            ProfileName::Identifier(identifier) => match self.read(claim_key(identifier)).await? {
+                Some(item) => self.claimed(Claim::decode(item.body)?).await.map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    async fn claimed(&self, Claim { profile, founded, .. }: Claim) -> Result<Found, LookupError> {
+        match (self.read(profile_key(profile)).await?, founded) {
+            (Some(item), _) => self.found(profile, item).await,
+            // Its first events are on their way.
+            (None, Some(set)) => Ok(Found::new(set, vec![], 0)),
+            (None, None) => Err(BadItem::new("profile", format!("{profile} has none")).into()),
+        }
+    }
+
+    async fn found(&self, profile: ProfileId, item: Item) -> Result<Found, LookupError> {
+        let writes = item.version;
+        let ProfileItem { belonging, member } = ProfileItem::decode(item.body)?;
+        match belonging {
+            Belonging::Alone(set) => Ok(Found::new(set, vec![member], writes)),
+            Belonging::To(root) => {
+                let (_, set) = load_set::<LookupError>(self.state, root).await?;
+                self.gather(set, profile, (writes, member)).await
             }
         }
     }
 
-    async fn find_profile(&self, profile: ProfileId) -> Result<Option<Found>, LookupError> {
-        let mut at = profile;
-        loop {
-            // The member is read along with the set: a person is one profile far more often than not.
-            let [set, member] = self.read([set_key(at), member_key(at)]).await?;
-            let Some(set) = set else { return Ok(None) };
-            match SetItem::decode(set.body)? {
-                SetItem::Root(set) => return self.gather(set, member).await.map(Some),
-                // A root is always smaller than what it absorbed, so this ends.
-                SetItem::MergedInto(root) if root < at => at = root,
-                SetItem::MergedInto(root) => {
-                    return Err(BadItem::new(
-                        "identity set",
-                        format!("{at} was merged into {root}, which is not older"),
-                    )
-                    .into());
-                }
-            }
-        }
-    }
-
-    async fn gather(&self, set: IdentitySet, root: Option<Item>) -> Result<Found, LookupError> {
-        let keys: Vec<Key> = set.members().iter().skip(1).map(|member| member_key(*member)).collect();
-        let others = if keys.is_empty() { vec![] } else { self.state.get(&keys).await? };
-        let mut members = Vec::with_capacity(set.members().len());
-        let mut writes = 0;
-        for item in root.into_iter().chain(others.into_iter().flatten()) {
+    /// `known`: the member that is `profile`, and its version.
+    async fn gather(
+        &self,
+        set: IdentitySet,
+        profile: ProfileId,
+        known: (Version, Member),
+    ) -> Result<Found, LookupError> {
+        let others: Vec<Key> =
+            set.members().iter().filter(|member| **member != profile).map(|member| profile_key(*member)).collect();
+        let items = if others.is_empty() { vec![] } else { self.state.get(&others).await? };
+        let (mut writes, mut members) = (known.0, vec![known.1]);
+        for item in items.into_iter().flatten() {
             writes += item.version;
-            members.push(Member::decode(item.body)?);
+            members.push(ProfileItem::decode(item.body)?.member);
         }
-        let person = Person::of(&members);
-        Ok(Found { set, members, person, writes })
+        members.sort_unstable_by_key(|member| member.id);
+        Ok(Found::new(set, members, writes))
     }
 
-    async fn read<const N: usize>(&self, keys: [Key; N]) -> Result<[Option<Item>; N], LookupError> {
-        let mut items = self.state.get(&keys).await?.into_iter();
-        Ok(std::array::from_fn(|_| items.next().flatten()))
+    async fn read(&self, key: Key) -> Result<Option<Item>, LookupError> {
+        Ok(self.state.get(&[key]).await?.pop().flatten())
+    }
+}
+
+impl Found {
+    fn new(set: IdentitySet, members: Vec<Member>, writes: u64) -> Self {
+        Self { person: Person::of(&members), set, members, writes }
     }
 }
 
@@ -166,8 +177,8 @@ mod tests {
         for (name, person, reads) in [
             ("user_id:nobody", None, 1),
             ("user_id:joe", Some((1, 1)), 2),
-            ("user_id:jane", Some((2, 5)), 3),
-            ("email:J@x.org", Some((2, 5)), 3),
+            ("user_id:jane", Some((2, 5)), 4),
+            ("email:J@x.org", Some((2, 5)), 4),
             ("anonymous_id:laptop", Some((2, 5)), 4),
             ("prf_00000000000000000000000000", None, 1),
         ] {

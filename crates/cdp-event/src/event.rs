@@ -124,7 +124,12 @@ impl Facts<'_> {
     }
 }
 
-impl Event<'_> {
+impl<'a> Event<'a> {
+    /// Whoever it is about, by any name.
+    pub fn named(&self) -> impl Iterator<Item = &Identifier<'a>> {
+        self.identifiers.iter().chain(&self.alias)
+    }
+
     /// What the event is called in counts and lists: a track event's name, or the kind.
     pub fn label(&self) -> &str {
         self.event.as_deref().unwrap_or(self.kind.as_str())

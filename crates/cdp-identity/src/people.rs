@@ -205,7 +205,9 @@ fn the_canonical_profile_is_the_smallest() {
 fn what_is_stored_is_read_back() {
     let mut town = Town::default();
     let rules = Rules::default();
-    for event in ["u:x m:j", "a:1", "a:1 u:x", "y>x"] {
+    let alone = town.tell("u:x m:j", &rules).set.expect("a new one");
+    let jane = alone.root();
+    for event in ["a:1", "a:1 u:x", "y>x"] {
         town.tell(event, &rules);
     }
     for set in town.sets.values() {
@@ -214,6 +216,15 @@ fn what_is_stored_is_read_back() {
         assert_eq!(SetItem::decode(item.encode()).expect("just encoded"), item);
         let merged = SetItem::MergedInto(set.root());
         assert_eq!(SetItem::decode(merged.encode()).expect("just encoded"), merged);
+    }
+    for belonging in [Belonging::Alone(alone.clone()), Belonging::To(jane)] {
+        assert_eq!(Belonging::decode(belonging.encode(), jane).expect("just encoded"), belonging);
+    }
+    let partition = PartitionId::new("p");
+    let offset = Offset::new(7.into(), 0);
+    for founded in [None, Some(alone)] {
+        let claim = Claim { profile: jane, partition: partition.clone(), offset, founded };
+        assert_eq!(Claim::decode(claim.encode()).expect("just encoded"), claim);
     }
     assert!(SetItem::decode(bytes::Bytes::from_static(&[255, 0, 1])).is_err());
 }

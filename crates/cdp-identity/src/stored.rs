@@ -1,4 +1,4 @@
-//! Claims and sets as State keeps them: protobuf, so that fields can be added.
+//! Claims, sets and belongings as State keeps them: protobuf, so that fields can be added.
 
 use std::borrow::Cow;
 
@@ -27,9 +27,20 @@ pub struct Claim {
     pub profile: ProfileId,
     pub partition: PartitionId,
     pub offset: Offset,
+    /// The set that the profile began with, where its first claims are all that tells of it until an event is applied to it.
+    pub founded: Option<IdentitySet>,
 }
 
-/// A profile's place: the root of a set, or part of another's.
+/// Whose a profile is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Belonging {
+    /// A person by itself, with this set.
+    Alone(IdentitySet),
+    /// Of the set that has an item of its own at this profile, or of the one that that set was merged into.
+    To(ProfileId),
+}
+
+/// A set with an item of its own: at its root, or where a root was that is part of another set now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetItem {
     Root(IdentitySet),
@@ -42,6 +53,16 @@ struct StoredClaim {
     profile: Bytes,
     #[prost(message, optional, tag = "2")]
     place: Option<StoredPlace>,
+    #[prost(message, optional, tag = "3")]
+    founded: Option<StoredSet>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredBelonging {
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    to: Option<Bytes>,
+    #[prost(message, optional, tag = "2")]
+    alone: Option<StoredSet>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -58,6 +79,7 @@ struct StoredPlace {
 struct StoredSet {
     #[prost(bytes = "bytes", optional, tag = "1")]
     merged_into: Option<Bytes>,
+    /// None: it is the set of one profile, which is known from where it stands.
     #[prost(bytes = "bytes", repeated, tag = "2")]
     members: Vec<Bytes>,
     #[prost(message, repeated, tag = "3")]
@@ -96,6 +118,7 @@ struct StoredHeld {
     namespace: String,
     #[prost(string, tag = "2")]
     value: String,
+    /// Empty: of a set of one.
     #[prost(bytes = "bytes", tag = "3")]
     profile: Bytes,
     #[prost(sint64, tag = "4")]
@@ -106,15 +129,37 @@ struct StoredHeld {
 
 impl Claim {
     pub fn encode(&self) -> Bytes {
-        StoredClaim { profile: to_bytes(self.profile), place: Some(StoredPlace::new(&self.partition, self.offset)) }
-            .encode_to_vec()
-            .into()
+        let place = Some(StoredPlace::new(&self.partition, self.offset));
+        let founded = self.founded.as_ref().map(StoredSet::alone);
+        StoredClaim { profile: to_bytes(self.profile), place, founded }.encode_to_vec().into()
     }
 
     pub fn decode(body: Bytes) -> Result<Self, BadItem> {
         let stored = StoredClaim::decode(body).map_err(|e| BadItem::new("claim", e))?;
+        let profile = profile_id(&stored.profile)?;
         let (partition, offset) = StoredPlace::read(stored.place)?;
-        Ok(Self { profile: profile_id(&stored.profile)?, partition, offset })
+        let founded = stored.founded.map(|set| set.read_alone(profile)).transpose()?;
+        Ok(Self { profile, partition, offset, founded })
+    }
+}
+
+impl Belonging {
+    pub fn encode(&self) -> Bytes {
+        let stored = match self {
+            Self::Alone(set) => StoredBelonging { to: None, alone: Some(StoredSet::alone(set)) },
+            Self::To(root) => StoredBelonging { to: Some(to_bytes(*root)), alone: None },
+        };
+        stored.encode_to_vec().into()
+    }
+
+    /// `profile`: whose belonging it is.
+    pub fn decode(body: Bytes, profile: ProfileId) -> Result<Self, BadItem> {
+        let stored = StoredBelonging::decode(body).map_err(|e| BadItem::new("belonging", e))?;
+        match (stored.to, stored.alone) {
+            (Some(root), None) => Ok(Self::To(profile_id(&root)?)),
+            (None, Some(set)) => Ok(Self::Alone(set.read_alone(profile)?)),
+            (Some(_), Some(_)) | (None, None) => Err(BadItem::new("belonging", "it names no set, or two")),
+        }
     }
 }
 
@@ -122,29 +167,55 @@ impl SetItem {
     pub fn encode(&self) -> Bytes {
         let stored = match self {
             Self::MergedInto(root) => StoredSet { merged_into: Some(to_bytes(*root)), ..StoredSet::default() },
-            Self::Root(set) => StoredSet {
-                merged_into: None,
-                members: set.members().iter().map(|member| to_bytes(*member)).collect(),
-                edges: set.edges.iter().map(StoredEdge::from).collect(),
-                held: set.held.iter().map(StoredHeld::from).collect(),
-                aliases: set.aliases as u64,
-                revision: set.revision,
-            },
+            Self::Root(set) => StoredSet::from(set),
         };
         stored.encode_to_vec().into()
     }
 
     pub fn decode(body: Bytes) -> Result<Self, BadItem> {
         let stored = StoredSet::decode(body).map_err(|e| BadItem::new("identity set", e))?;
-        if let Some(root) = stored.merged_into {
-            return Ok(Self::MergedInto(profile_id(&root)?));
+        match &stored.merged_into {
+            Some(root) => Ok(Self::MergedInto(profile_id(root)?)),
+            None => stored.read().map(Self::Root),
         }
-        let members = stored.members.iter().map(|member| profile_id(member)).collect::<Result<Vec<_>, _>>()?;
-        let edges = stored.edges.into_iter().map(Edge::try_from).collect::<Result<Vec<_>, _>>()?;
-        let held = stored.held.into_iter().map(Held::try_from).collect::<Result<Vec<_>, _>>()?;
-        IdentitySet::from_parts(members, edges, held, stored.aliases as usize, stored.revision)
-            .map(Self::Root)
+    }
+}
+
+impl From<&IdentitySet> for StoredSet {
+    fn from(set: &IdentitySet) -> Self {
+        Self {
+            merged_into: None,
+            members: set.members().iter().map(|member| to_bytes(*member)).collect(),
+            edges: set.edges.iter().map(StoredEdge::from).collect(),
+            held: set.held.iter().map(StoredHeld::from).collect(),
+            aliases: set.aliases as u64,
+            revision: set.revision,
+        }
+    }
+}
+
+impl StoredSet {
+    fn read(self) -> Result<IdentitySet, BadItem> {
+        let members = self.members.iter().map(|member| profile_id(member)).collect::<Result<Vec<_>, _>>()?;
+        let edges = self.edges.into_iter().map(Edge::try_from).collect::<Result<Vec<_>, _>>()?;
+        let held = self.held.into_iter().map(Held::try_from).collect::<Result<Vec<_>, _>>()?;
+        IdentitySet::from_parts(members, edges, held, self.aliases as usize, self.revision)
             .ok_or_else(|| BadItem::new("identity set", "it has no member"))
+    }
+
+    /// Without the only member's id: its item has it.
+    fn alone(set: &IdentitySet) -> Self {
+        let mut stored = Self::from(set);
+        stored.members.clear();
+        stored.held.iter_mut().for_each(|held| held.profile.clear());
+        stored
+    }
+
+    fn read_alone(mut self, profile: ProfileId) -> Result<IdentitySet, BadItem> {
+        let id = to_bytes(profile);
+        self.held.iter_mut().for_each(|held| held.profile.clone_from(&id));
+        self.members = vec![id];
+        self.read()
     }
 }
 

@@ -150,6 +150,12 @@ pub trait State: Send + Sync {
     /// together they are no snapshot.
     fn get(&self, keys: &[Key]) -> impl Future<Output = PortResult<Vec<Option<Item>>>> + Send;
 
+    /// As [`State::get`], but each item may be an older version, or absent though it was put: for half the price, where reads are
+    /// billed. For whoever writes what depends on it, on the condition that it stood so.
+    fn peek(&self, keys: &[Key]) -> impl Future<Output = PortResult<Vec<Option<Item>>>> + Send {
+        self.get(keys)
+    }
+
     /// Items of one partition whose sort key starts with `prefix` and is greater than `after`, in the order of the sort
     /// key, at most `limit`. Strongly consistent.
     fn query(
@@ -181,6 +187,10 @@ pub trait State: Send + Sync {
 impl<S: State> State for Arc<S> {
     async fn get(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
         self.as_ref().get(keys).await
+    }
+
+    async fn peek(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
+        self.as_ref().peek(keys).await
     }
 
     async fn query(&self, partition: &str, prefix: &str, after: Option<&str>, limit: usize) -> PortResult<Vec<Item>> {

@@ -74,6 +74,23 @@ pub struct Member {
     seen: Seen,
     /// For each partition in flight, the highest offset that was applied.
     applied: Vec<(PartitionId, Offset)>,
+    refused: Vec<Refusal>,
+}
+
+/// What a full profile took none of: events of a partition in flight, above the first offset, up to the second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub partition: PartitionId,
+    pub after: Option<Offset>,
+    pub through: Offset,
+}
+
+/// What a member keeps for the sake of deliveries that come again.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub seen: Seen,
+    pub applied: Vec<(PartitionId, Offset)>,
+    pub refused: Vec<Refusal>,
 }
 
 /// A member as far as the tables tell of it: read without its recent events and its memory, which are most of it.
@@ -98,6 +115,8 @@ pub enum Verdict {
     Accepted,
     /// The producer sent it before, in another record.
     Duplicate,
+    /// The profile has no room for it.
+    Refused,
 }
 
 /// Which deliveries may come again: those above their partition's checkpoint.
@@ -121,16 +140,21 @@ impl Member {
             recent: Vec::new(),
             seen: Seen::default(),
             applied: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
-    pub(crate) fn with_memory(self, seen: Seen, applied: Vec<(PartitionId, Offset)>) -> Self {
-        Self { seen, applied, ..self }
+    pub(crate) fn with_memory(self, Memory { seen, applied, refused }: Memory) -> Self {
+        Self { seen, applied, refused, ..self }
     }
 
     /// What [`Member::with_memory`] takes.
-    pub(crate) fn take_memory(&mut self) -> (Seen, Vec<(PartitionId, Offset)>) {
-        (mem::take(&mut self.seen), mem::take(&mut self.applied))
+    pub(crate) fn take_memory(&mut self) -> Memory {
+        Memory {
+            seen: mem::take(&mut self.seen),
+            applied: mem::take(&mut self.applied),
+            refused: mem::take(&mut self.refused),
+        }
     }
 
     pub fn applied(&self) -> &[(PartitionId, Offset)] {
@@ -148,8 +172,8 @@ impl Member {
     }
 
     /// Applies an event of `partition`, in the partition's order. A repeated delivery changes nothing and has the verdict
-    /// that it had before: an event at or below the highest applied offset was accepted if its own message is remembered
-    /// at that very place, and a duplicate otherwise, since none is forgotten while it may return.
+    /// that it had before: an event at or below the highest applied offset was refused if that was noted, accepted if its own
+    /// message is remembered at that very place, and a duplicate otherwise, since none is forgotten while it may return.
     ///
     /// `arrived_at`: when this platform took it in. Its message is remembered from then on: an event that is replayed was received
     /// long before, and may come twice all the same.
@@ -157,6 +181,9 @@ impl Member {
         let hash = xxh3_64(event.message_id.as_bytes());
         let applied = self.applied.iter().position(|(p, _)| p == partition);
         if applied.is_some_and(|at| event.offset <= self.applied[at].1) {
+            if self.refused.iter().any(|refusal| refusal.is_of(partition, event.offset)) {
+                return Verdict::Refused;
+            }
             let is_here = self.seen.has_at(hash, partition, event.offset);
             return if is_here { Verdict::Accepted } else { Verdict::Duplicate };
         }
@@ -171,6 +198,19 @@ impl Member {
         self.seen.push(hash, arrived_at, partition, event.offset);
         self.absorb(event);
         Verdict::Accepted
+    }
+
+    /// Notes that it has no room for what is left of `partition` up to `through`, so that whoever delivers that again does not
+    /// find room for it. Its recent events make way for the note.
+    pub fn refuse(&mut self, partition: &PartitionId, through: Offset) {
+        let after = self.reached(partition);
+        if after >= Some(through) {
+            return;
+        }
+        self.recent.clear();
+        self.applied.retain(|(of, _)| of != partition);
+        self.applied.push((partition.clone(), through));
+        self.refused.push(Refusal { partition: partition.clone(), after, through });
     }
 
     fn absorb(&mut self, event: &Event<'_>) {
@@ -255,7 +295,14 @@ impl Member {
     /// `arrived_at` came, the newest that was applied.
     pub fn forget(&mut self, in_flight: &impl InFlight, arrived_at: Timestamp) {
         self.applied.retain(|(partition, offset)| in_flight.may_return(partition, *offset));
+        self.refused.retain(|refusal| in_flight.may_return(&refusal.partition, refusal.through));
         self.seen.forget(in_flight, arrived_at);
+    }
+}
+
+impl Refusal {
+    fn is_of(&self, partition: &PartitionId, offset: Offset) -> bool {
+        self.partition == *partition && Some(offset) > self.after && offset <= self.through
     }
 }
 

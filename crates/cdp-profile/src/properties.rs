@@ -102,6 +102,27 @@ proptest! {
     }
 
     #[test]
+    fn what_had_no_room_is_refused_again_and_nothing_else(
+        events in prop::collection::vec(0u8..60, 2..60), from in 0usize..60, through in 1usize..60
+    ) {
+        let partition = PartitionId::new("p");
+        let (from, through) = (from % events.len(), through % events.len());
+        let json: Vec<String> = events.iter().map(|n| json(*n)).collect();
+        let deliver = |member: &mut Member| -> Vec<Verdict> {
+            json.iter().enumerate().map(|(at, json)| { let event = event(json, at as u64); member.apply(&partition, &event, event.received_at) }).collect()
+        };
+        let mut member = applied(&events[..from]);
+        member.refuse(&partition, Offset::new((through as u64).into(), 0));
+        let first = deliver(&mut member);
+        for (at, verdict) in first.iter().enumerate() {
+            prop_assert_eq!(*verdict == Verdict::Refused, at >= from && at <= through, "{}", at);
+        }
+        let mut again = Member::decode(member.clone().encode()).expect("just encoded");
+        prop_assert_eq!(&again, &member);
+        prop_assert_eq!(deliver(&mut again), first);
+    }
+
+    #[test]
     fn folding_is_commutative_and_takes_each_member_once(parts in prop::collection::vec(prop::collection::vec(0u8..60, 1..10), 1..5)) {
         let members: Vec<Member> = parts
             .iter()

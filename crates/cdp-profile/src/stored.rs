@@ -7,7 +7,7 @@ use cdp_event::{EventKind, Offset, PartitionId, Sequence, Timestamp};
 use cdp_identity::{BadItem, ProfileId};
 use prost::Message;
 
-use crate::member::Outline;
+use crate::member::{Memory, Outline, Refusal};
 use crate::seen::{Place, Seen};
 use crate::{Member, RecentEvent, Trait};
 
@@ -47,6 +47,8 @@ struct StoredMember {
     seen_arrivals_ms: Vec<i64>,
     #[prost(message, repeated, tag = "17")]
     seen_places: Vec<StoredSeenPlace>,
+    #[prost(message, repeated, tag = "18")]
+    refused: Vec<StoredRefusal>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -104,6 +106,15 @@ struct StoredSeenPlace {
     place: StoredPlace,
 }
 
+#[derive(Clone, PartialEq, Message)]
+struct StoredRefusal {
+    /// Of the same partition as `through`.
+    #[prost(message, optional, tag = "1")]
+    after: Option<StoredPlace>,
+    #[prost(message, required, tag = "2")]
+    through: StoredPlace,
+}
+
 /// `number` is an index into `partitions`.
 #[derive(Clone, PartialEq, Message)]
 struct StoredPlace {
@@ -120,7 +131,7 @@ struct StoredPlace {
 
 impl Member {
     pub fn encode(mut self) -> Bytes {
-        let (seen, applied) = self.take_memory();
+        let Memory { seen, applied, refused } = self.take_memory();
         let (seen_hashes, seen_arrivals_ms, seen_places) = seen.into_columns();
         let mut partitions = Vec::new();
         let stored = StoredMember {
@@ -139,6 +150,7 @@ impl Member {
             seen_arrivals_ms: differences(seen_arrivals_ms),
             seen_places: seen_places.iter().map(|place| StoredSeenPlace::new(place, &mut partitions)).collect(),
             applied: applied.iter().map(|(p, o)| StoredPlace::new(p, *o, &mut partitions)).collect(),
+            refused: refused.iter().map(|refusal| StoredRefusal::new(refusal, &mut partitions)).collect(),
             partitions,
         };
         stored.encode_to_vec().into()
@@ -152,7 +164,8 @@ impl Member {
             BadItem::new("profile", "its messages, their arrivals and their places do not belong together")
         })?;
         let applied = stored.applied.into_iter().map(|place| place.read(&partitions)).collect::<Result<_, _>>()?;
-        let mut member = Self::new(read_id(&stored.id)?).with_memory(seen, applied);
+        let refused = stored.refused.into_iter().map(|refusal| refusal.read(&partitions)).collect::<Result<_, _>>()?;
+        let mut member = Self::new(read_id(&stored.id)?).with_memory(Memory { seen, applied, refused });
         member.first_seen = stored.first_seen_ms.map(Timestamp::from_ms);
         member.last_seen = stored.last_seen_ms.map(Timestamp::from_ms);
         member.updated_at = stored.updated_at_ms.map(Timestamp::from_ms);
@@ -289,6 +302,21 @@ impl StoredSeenPlace {
     fn read(self, partitions: &[PartitionId]) -> Result<Place, BadItem> {
         let (partition, offset) = self.place.read(partitions)?;
         Ok(Place { at: self.at as usize, partition, offset })
+    }
+}
+
+impl StoredRefusal {
+    fn new(Refusal { partition, after, through }: &Refusal, partitions: &mut Vec<String>) -> Self {
+        Self {
+            after: after.map(|after| StoredPlace::new(partition, after, partitions)),
+            through: StoredPlace::new(partition, *through, partitions),
+        }
+    }
+
+    fn read(self, partitions: &[PartitionId]) -> Result<Refusal, BadItem> {
+        let after = self.after.map(|after| after.read(partitions)).transpose()?.map(|(_, after)| after);
+        let (partition, through) = self.through.read(partitions)?;
+        Ok(Refusal { partition, after, through })
     }
 }
 

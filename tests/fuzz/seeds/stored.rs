@@ -8,7 +8,7 @@ use cdp_event::PartitionId;
 use cdp_ports::TableName;
 use futures::executor::block_on;
 
-use super::{EVENT, MOMENT, events, members, place, sets};
+use super::{EVENT, MOMENT, events, place, profiles, sets};
 use crate::platform::{Platform, items, platform, record, replay, take_in, with_refused_row};
 
 fn taken_in() -> Platform {
@@ -71,7 +71,7 @@ pub fn stored_replays() -> Vec<Vec<u8>> {
 /// Also of a body that is larger than any may be.
 pub fn packs(packer: &Packer) -> Vec<Vec<u8>> {
     let large = [500_000, 17 << 20].map(|bytes| vec![7; bytes]).to_vec();
-    let bodies = [members(), sets(), events(), large].concat();
+    let bodies = [profiles(), sets(), events(), large].concat();
     let packed = bodies.into_iter().filter_map(|body| match packer.pack(&Bytes::from(body), 1000) {
         Stored::Packed(packed) => Some(packed.to_vec()),
         Stored::Plain(_) => None,

@@ -17,7 +17,7 @@ DYNAMODB = [
     {"call": "dynamodb:UpdateItem", "fault": "conflict", "after": 2, "every": 31},
     # It happened, and nobody was told: of a batch's beginning, of a profile.
     {"call": "dynamodb:UpdateItem", "where": "checkpoints", "fault": "lost", "after": 1, "every": 3, "times": 2},
-    {"call": "dynamodb:UpdateItem", "where": "member", "fault": "lost", "after": 20, "every": 90, "times": 2},
+    {"call": "dynamodb:UpdateItem", "where": "profile", "fault": "lost", "after": 20, "every": 90, "times": 2},
     {"call": "dynamodb:TransactWriteItems", "fault": "conflict", "every": 4},
     {"call": "dynamodb:TransactWriteItems", "fault": "throttled", "after": 1, "every": 9, "times": 4},
     # Of claims, of a batch's end, of a plan.
@@ -39,7 +39,7 @@ LAKE = [
 KILLS = [
     {"call": "dynamodb:UpdateItem", "by": "Ingest", "where": "checkpoints", "fault": "killed after", "after": 2, "times": 1},
     {"call": "dynamodb:TransactWriteItems", "by": "Ingest", "where": '"id/', "fault": "killed after", "after": 2, "times": 1},
-    {"call": "dynamodb:UpdateItem", "by": "Ingest", "where": "member", "fault": "killed before", "after": 30, "times": 1},
+    {"call": "dynamodb:UpdateItem", "by": "Ingest", "where": "profile", "fault": "killed before", "after": 30, "times": 1},
     {"call": "s3:PUT", "by": "Ingest", "where": "/date=", "fault": "killed after", "after": 4, "times": 1},
     {"call": "dynamodb:TransactWriteItems", "by": "Ingest", "where": "outbox/", "fault": "killed before", "times": 1},
     {"call": "dynamodb:TransactWriteItems", "by": "Ingest", "where": "outbox/", "fault": "killed after", "after": 2, "times": 1},

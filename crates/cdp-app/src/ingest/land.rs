@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::iter;
 
 use cdp_event::{Envelope, Offset, PartitionId, Timestamp};
-use cdp_identity::{Edge, IdentitySet, ProfileId, SetItem};
+use cdp_identity::{Belonging, Edge, IdentitySet, ProfileId, SetItem};
 use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRow, QuarantineRows};
 use cdp_ports::{Batches, Chance, Clock, DataFile, Landing, State, TableName};
-use cdp_profile::{Outline, Person, Verdict};
+use cdp_profile::{Person, Verdict};
 use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
 
 use super::apply::Applied;
-use super::{Ingest, IngestError, LandingEvent, Refused, load_set};
-use crate::keys::{member_key, set_key};
+use super::{Ingest, IngestError, LandingEvent, Refused};
+use crate::keys::{profile_key, set_key};
+use crate::profile_item::{ProfileItem, load_set};
 
 /// Profiles of one read.
 const READ_AHEAD: usize = 500;
@@ -40,6 +41,11 @@ impl Sets {
     fn of(&self, profile: ProfileId) -> Option<&IdentitySet> {
         self.by_root.get(self.roots.get(&profile)?)
     }
+
+    fn put(&mut self, profile: ProfileId, set: IdentitySet) {
+        self.roots.insert(profile, set.root());
+        self.by_root.insert(set.root(), set);
+    }
 }
 
 impl<S: State, L: Landing, C: Clock + Chance> Land<'_, S, L, C> {
@@ -65,7 +71,7 @@ impl<S: State, L: Landing, C: Clock + Chance> Land<'_, S, L, C> {
         landing: &[LandingEvent<'_, '_>],
         files: &mut Vec<(TableName, DataFile)>,
     ) -> Result<(), IngestError> {
-        let accepted = landing.iter().filter(|landing| landing.verdict == Some(Verdict::Accepted));
+        let accepted = landing.iter().filter(|landing| landing.verdict == Verdict::Accepted);
         for (day, landing) in by_day(accepted, |landing| landing.arrived_at) {
             let mut batches = landing.chunks(ROWS_AT_A_TIME).map(|some| {
                 let mut rows = EventRows::sized_for(some.iter().map(|landing| landing.event));
@@ -190,14 +196,15 @@ impl<S: State, L: Landing, C: Clock + Chance> Land<'_, S, L, C> {
     /// Members of persons of several profiles. All of them: another partition may have written one that this batch wrote
     /// too, without seeing what this batch wrote to the next. And the profiles that took nothing of the batch.
     async fn read_members(&mut self, sets: &[&IdentitySet]) -> Result<(), IngestError> {
-        let is_known = |set: &IdentitySet| matches!(set.members(), [only] if self.applied.contains_key(only));
+        let is_known = |set: &IdentitySet| matches!(set.members(), [only] if self.applied.outlines.contains_key(only));
         let several = sets.iter().filter(|set| !is_known(set));
         let members: Vec<ProfileId> = several.flat_map(|set| set.members()).copied().collect();
         for some in members.chunks(READ_AHEAD) {
-            let keys: Vec<_> = some.iter().map(|member| member_key(*member)).collect();
+            let keys: Vec<_> = some.iter().map(|member| profile_key(*member)).collect();
             for (member, item) in some.iter().zip(self.ingest.state.get(&keys).await?) {
                 if let Some(item) = item {
-                    self.applied.insert(*member, (item.version, Outline::decode(item.body)?));
+                    let outline = ProfileItem::decode_outline(item.body)?;
+                    self.applied.outlines.insert(*member, (item.version, outline));
                 }
             }
         }
@@ -206,7 +213,7 @@ impl<S: State, L: Landing, C: Clock + Chance> Land<'_, S, L, C> {
 
     fn push_person(&mut self, set: &IdentitySet, at: Offset, rows: &mut ProfileRows) {
         let mut writes = 0;
-        let members = set.members().iter().filter_map(|member| self.applied.remove(member));
+        let members = set.members().iter().filter_map(|member| self.applied.outlines.remove(member));
         let person = Person::outlined(members.inspect(|(version, _)| writes += version).map(|(_, outline)| outline));
         let row = ProfileRow {
             profile: set.root(),
@@ -244,22 +251,45 @@ impl<S: State, L: Landing, C: Clock + Chance> Land<'_, S, L, C> {
         }
     }
 
-    /// The sets of `profiles` as they stand now.
-    async fn sets_of(&self, profiles: &[ProfileId]) -> Result<Sets, IngestError> {
-        let state = &self.ingest.state;
+    /// The sets of `profiles`. One that stands in its profile's item was read with it; the others, as they stand now.
+    async fn sets_of(&mut self, profiles: &[ProfileId]) -> Result<Sets, IngestError> {
+        self.read_belongings(profiles).await?;
         let mut sets = Sets::default();
-        for some in profiles.chunks(READ_AHEAD) {
-            let keys: Vec<_> = some.iter().map(|profile| set_key(*profile)).collect();
-            for (profile, item) in some.iter().zip(state.get(&keys).await?) {
+        let mut apart: Vec<(ProfileId, ProfileId)> = Vec::new();
+        for profile in profiles {
+            match self.applied.belongings.remove(profile) {
+                Some(Belonging::Alone(set)) => sets.put(*profile, set),
+                Some(Belonging::To(root)) => apart.push((*profile, root)),
+                None => {}
+            }
+        }
+        let state = &self.ingest.state;
+        for some in apart.chunks(READ_AHEAD) {
+            let keys: Vec<_> = some.iter().map(|(_, root)| set_key(*root)).collect();
+            for ((profile, root), item) in some.iter().zip(state.get(&keys).await?) {
                 let set = match item.map(|item| SetItem::decode(item.body)).transpose()? {
                     Some(SetItem::Root(set)) => set,
-                    Some(SetItem::MergedInto(_)) | None => load_set(state, *profile).await?.1,
+                    Some(SetItem::MergedInto(_)) | None => load_set::<IngestError>(state, *root).await?.1,
                 };
-                sets.roots.insert(*profile, set.root());
-                sets.by_root.insert(set.root(), set);
+                sets.put(*profile, set);
             }
         }
         Ok(sets)
+    }
+
+    /// Of the profiles that took nothing of the batch.
+    async fn read_belongings(&mut self, profiles: &[ProfileId]) -> Result<(), IngestError> {
+        let unread = profiles.iter().filter(|profile| !self.applied.belongings.contains_key(*profile));
+        let unread: Vec<ProfileId> = unread.copied().collect();
+        for some in unread.chunks(READ_AHEAD) {
+            let keys: Vec<_> = some.iter().map(|profile| profile_key(*profile)).collect();
+            for (profile, item) in some.iter().zip(self.ingest.state.get(&keys).await?) {
+                if let Some(item) = item {
+                    self.applied.belongings.insert(*profile, ProfileItem::decode(item.body)?.belonging);
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn file(

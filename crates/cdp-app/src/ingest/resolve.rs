@@ -2,21 +2,22 @@
 
 mod cache;
 mod earlier;
+mod load;
 mod staged;
 
 use cdp_event::{Event, Identifier, Offset, PartitionId, Reason, Rejection};
-use cdp_identity::{
-    BadItem, Candidate, Claim, Demotion, Edge, IdentitySet, Known, Occasion, ProfileId, Rules, SetItem, decide,
-};
-use cdp_ports::{Condition, State, Version, Write};
+use cdp_identity::{BadItem, Candidate, Claim, Decision, Demotion, Edge, Known, Occasion, ProfileId, Rules, decide};
+use cdp_ports::{Condition, Item, State, Version, Write};
 use hashbrown::HashSet;
 
-pub(super) use self::cache::IdentityCache;
+pub(super) use self::cache::{IdentityCache, Single};
 use self::earlier::Earlier;
+pub(super) use self::load::founded;
+use self::load::load;
 use self::staged::Staged;
 use super::{IngestError, Valid};
 use crate::checkpoint;
-use crate::keys::{checkpoint_key, claim_key, set_key};
+use crate::keys::{checkpoint_key, claim_key};
 
 /// Keys of one read.
 const READ_AHEAD: usize = 1000;
@@ -56,7 +57,7 @@ impl Ahead {
 
     /// What the events name may be claimed by now.
     fn forget(&mut self, events: &[Valid<'_>]) {
-        for identifier in events.iter().flat_map(Valid::named) {
+        for identifier in events.iter().flat_map(|valid| valid.event.named()) {
             self.unclaimed.remove(&identifier.clone().into_owned());
         }
     }
@@ -79,7 +80,7 @@ impl<S: State> Resolver<'_, S> {
         events: &[Valid<'_>],
         cache: &mut IdentityCache,
     ) -> Result<Vec<Result<Resolved, Rejection>>, IngestError> {
-        cache.keep_small();
+        cache.begin_batch();
         let mut ahead = self.read_ahead(events, cache).await?;
         let mut outcomes = Vec::with_capacity(events.len());
         while outcomes.len() < events.len() {
@@ -150,19 +151,13 @@ impl<S: State> Resolver<'_, S> {
             return Ok(Some(Err(Rejection::of("userId", Reason::BlockedIdentifiers, detail))));
         }
 
-        let profiles: Vec<ProfileId> = candidates.iter().chain(&alias).filter_map(|c| c.claimed_by).collect();
-        if !self.load_sets(&profiles, cache, staged).await? {
-            return Ok(None);
-        }
         let occasion =
             Occasion { partition: self.partition, offset: event.offset, at: event.received_at, source: &event.source };
         let named: Vec<Identifier<'_>> = candidates.iter().chain(&alias).map(|c| c.identifier.clone()).collect();
-        let Some(decision) = decide(candidates, alias, cache, self.rules, occasion) else {
-            return Err(
-                BadItem::new("identity set", format!("a claim names a profile without one: {profiles:?}")).into()
-            );
+        let Some(decision) = self.decide(candidates, alias, &named, occasion, cache, staged).await? else {
+            return Ok(None);
         };
-        if !staged.has_room(&decision) {
+        if !staged.has_room(&decision, cache) {
             return Ok(None);
         }
         let mut resolved = Resolved { blocked, ..staged.add(decision, self.partition, event.offset, cache) };
@@ -170,6 +165,37 @@ impl<S: State> Resolver<'_, S> {
             self.recall(&named, event.offset, cache, &ahead.earlier, &mut resolved);
         }
         Ok(Some(Ok(resolved)))
+    }
+
+    /// `None`: State tells of a set that is staged; commit that first.
+    async fn decide(
+        &self,
+        candidates: Vec<Candidate<'_>>,
+        alias: Option<Candidate<'_>>,
+        named: &[Identifier<'_>],
+        occasion: Occasion<'_>,
+        cache: &mut IdentityCache,
+        staged: &Staged,
+    ) -> Result<Option<Decision>, IngestError> {
+        let claimants: Vec<ProfileId> = candidates.iter().chain(&alias).filter_map(|c| c.claimed_by).collect();
+        let is_unknown = |profile: &ProfileId| cache.set_of(*profile).is_none();
+        let mut unread: Vec<ProfileId> = claimants.iter().copied().filter(is_unknown).collect();
+        loop {
+            if !self.load_sets(&unread, named, cache, staged).await? {
+                return Ok(None);
+            }
+            let Some(decision) = decide(candidates.clone(), alias.clone(), cache, self.rules, occasion) else {
+                return Err(BadItem::new(
+                    "identity set",
+                    format!("a claim names a profile without one: {claimants:?}"),
+                )
+                .into());
+            };
+            unread = cache.unread(&decision);
+            if unread.is_empty() {
+                return Ok(Some(decision));
+            }
+        }
     }
 
     async fn check_fence(&self) -> Result<(), IngestError> {
@@ -195,7 +221,8 @@ impl<S: State> Resolver<'_, S> {
         let claimed_by = if known.contains(&identifier) {
             None
         } else {
-            self.read_claims(std::slice::from_ref(&identifier), cache, unclaimed).await?;
+            let item = self.state.get(&[claim_key(&identifier)]).await?;
+            learn_claims(std::slice::from_ref(&identifier), item, cache, unclaimed)?;
             cache.claimed_by(&identifier)
         };
         Ok(Some(Candidate { identifier, claimed_by }))
@@ -261,7 +288,7 @@ impl<S: State> Resolver<'_, S> {
         let mut claims = Vec::with_capacity(events.len() * 3);
         let mut starts = Vec::with_capacity(events.len());
         let mut wanted: HashSet<Identifier<'_>> = HashSet::new();
-        for event in events {
+        for Valid { event, .. } in events {
             starts.push(claims.len());
             for identifier in event.named() {
                 let claim = cache.claimed_by(identifier);
@@ -274,69 +301,46 @@ impl<S: State> Resolver<'_, S> {
         let wanted: Vec<Identifier<'_>> = wanted.into_iter().filter(|id| !self.rules.is_blocked(id)).collect();
         let mut unclaimed = HashSet::with_capacity(wanted.len());
         for some in wanted.chunks(READ_AHEAD) {
-            self.read_claims(some, cache, &mut unclaimed).await?;
+            let keys: Vec<_> = some.iter().map(claim_key).collect();
+            // Whoever claims what was claimed a moment ago comes too late, and looks again.
+            learn_claims(some, self.state.peek(&keys).await?, cache, &mut unclaimed)?;
         }
         Ok(Ahead { claims, starts, unclaimed, earlier })
     }
 
-    async fn read_claims(
-        &self,
-        identifiers: &[Identifier<'_>],
-        cache: &mut IdentityCache,
-        unclaimed: &mut HashSet<Identifier<'static>>,
-    ) -> Result<(), IngestError> {
-        let keys: Vec<_> = identifiers.iter().map(claim_key).collect();
-        for (identifier, item) in identifiers.iter().zip(self.state.get(&keys).await?) {
-            let identifier = identifier.clone().into_owned();
-            match item {
-                Some(item) => {
-                    cache.claim(identifier, Claim::decode(item.body)?.profile);
-                }
-                None => {
-                    unclaimed.insert(identifier);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The sets of `profiles`, found by following each profile to its root. False: a set that State told of is staged, so
-    /// what State says of it is not what the cache shows; commit first.
+    /// Reads the sets of `profiles`. False: a set that State told of is staged, so what State says of it is not what the cache
+    /// shows; commit first.
     async fn load_sets(
         &self,
         profiles: &[ProfileId],
+        named: &[Identifier<'_>],
         cache: &mut IdentityCache,
         staged: &Staged,
     ) -> Result<bool, IngestError> {
         for profile in profiles {
-            if cache.set_of(*profile).is_some() {
-                continue;
-            }
-            let (version, set) = load_set(self.state, *profile).await?;
+            let (stands, set) = load(self.state, *profile, named).await?;
             if staged.has_set(set.root()) {
                 return Ok(false);
             }
-            cache.know(Some(version), set);
+            cache.forget_set(*profile, &[]);
+            cache.know(stands, set);
         }
         Ok(true)
     }
 }
 
-/// The set that `profile` belongs to, and the version of its item.
-pub(crate) async fn load_set(state: &impl State, profile: ProfileId) -> Result<(Version, IdentitySet), IngestError> {
-    let mut at = profile;
-    loop {
-        let found = state.get(&[set_key(at)]).await?.pop().flatten();
-        let item = found.ok_or_else(|| BadItem::new("identity set", format!("{at} has none")))?;
-        match SetItem::decode(item.body)? {
-            SetItem::Root(set) => return Ok((item.version, set)),
-            // A root is always smaller than what it absorbed, so this ends.
-            SetItem::MergedInto(root) if root < at => at = root,
-            SetItem::MergedInto(root) => {
-                return Err(
-                    BadItem::new("identity set", format!("{at} was merged into {root}, which is not older")).into()
-                );
-            }
+fn learn_claims(
+    identifiers: &[Identifier<'_>],
+    items: Vec<Option<Item>>,
+    cache: &mut IdentityCache,
+    unclaimed: &mut HashSet<Identifier<'static>>,
+) -> Result<(), IngestError> {
+    for (identifier, item) in identifiers.iter().zip(items) {
+        let identifier = identifier.clone().into_owned();
+        match item {
+            Some(item) => cache.claim(identifier, Claim::decode(item.body)?.profile),
+            None => drop(unclaimed.insert(identifier)),
         }
     }
+    Ok(())
 }

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use cdp_identity::{BadItem, IdentitySet, ProfileId};
+use cdp_identity::{BadItem, Belonging, IdentitySet, ProfileId};
 use cdp_ports::{Item, Key, State};
-use cdp_profile::{InFlight, Member};
+use cdp_profile::InFlight;
 
 use super::report::Sum;
 use super::{PAGE, VerifyError};
 use crate::checkpoint::Checkpoints;
-use crate::keys::member_key;
+use crate::keys::profile_key;
+use crate::profile_item::ProfileItem;
 
-/// A member as far as the tables are held against it.
-#[derive(Clone, Copy, Debug)]
+/// A profile as far as the tables are held against it.
+#[derive(Clone, Debug)]
 struct Standing {
+    belonging: Belonging,
     events: u64,
     duplicates: u64,
     /// A batch that wrote it was not checkpointed when the proof began.
@@ -22,9 +24,9 @@ struct Standing {
 
 impl Standing {
     fn read(item: Item, before: &Checkpoints) -> Result<Self, BadItem> {
-        let member = Member::decode(item.body)?;
+        let ProfileItem { belonging, member } = ProfileItem::decode(item.body)?;
         let is_in_flight = member.applied().iter().any(|(partition, offset)| before.may_return(partition, *offset));
-        Ok(Self { events: member.events, duplicates: member.duplicates, is_in_flight })
+        Ok(Self { belonging, events: member.events, duplicates: member.duplicates, is_in_flight })
     }
 }
 
@@ -51,7 +53,7 @@ impl Standings {
     ) -> Result<(), VerifyError> {
         let new: Vec<ProfileId> = profiles.into_iter().filter(|profile| !self.0.contains_key(profile)).collect();
         for some in new.chunks(PAGE) {
-            let keys: Vec<Key> = some.iter().map(|profile| member_key(*profile)).collect();
+            let keys: Vec<Key> = some.iter().map(|profile| profile_key(*profile)).collect();
             for (profile, item) in some.iter().zip(state.get(&keys).await?) {
                 if let Some(item) = item {
                     self.0.insert(*profile, Standing::read(item, before)?);
@@ -59,6 +61,11 @@ impl Standings {
             }
         }
         Ok(())
+    }
+
+    /// `None`: there is no such profile.
+    pub fn belonging(&self, profile: ProfileId) -> Option<&Belonging> {
+        self.0.get(&profile).map(|standing| &standing.belonging)
     }
 
     /// How many the person has.

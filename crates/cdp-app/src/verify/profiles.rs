@@ -49,7 +49,7 @@ impl<'v> Profiles<'v> {
         for (profile, told) in &known {
             self.members.compare(*profile, told.rows, &standings);
         }
-        let sets = self.roots.read(state, &profiles).await?;
+        let sets = self.roots.read(state, &profiles, &standings).await?;
         let persons = sets.own().flat_map(IdentitySet::members).copied();
         standings.extend(state, persons, self.before).await?;
         for (profile, told) in known {

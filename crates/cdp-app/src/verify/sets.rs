@@ -1,11 +1,12 @@
-//! Identity sets: each profile is the root of its own, or a member of the one whose root it was merged into.
+//! Identity sets: each profile has its own, or is a member of the one that it belongs to.
 
 use std::collections::BTreeMap;
 
-use cdp_identity::{IdentitySet, ProfileId, SetItem};
+use cdp_identity::{Belonging, IdentitySet, ProfileId, SetItem};
 use cdp_ports::{Key, State};
 
 use super::VerifyError;
+use super::members::Standings;
 use super::report::Sum;
 use crate::keys::set_key;
 
@@ -31,9 +32,9 @@ impl Sets {
         self.by_root.iter().filter(|(root, _)| self.roots.contains_key(root)).map(|(_, set)| set)
     }
 
-    fn put(&mut self, profile: ProfileId, set: IdentitySet) {
+    fn put(&mut self, profile: ProfileId, set: &IdentitySet) {
         self.roots.insert(profile, set.root());
-        self.by_root.insert(set.root(), set);
+        self.by_root.entry(set.root()).or_insert_with(|| set.clone());
     }
 }
 
@@ -50,19 +51,18 @@ impl Roots {
         Self { merged: Sum::new("merged_profiles_in_root"), held: 0, edges: 0 }
     }
 
-    pub async fn read(&mut self, state: &impl State, profiles: &[ProfileId]) -> Result<Sets, VerifyError> {
+    pub async fn read(
+        &mut self,
+        state: &impl State,
+        profiles: &[ProfileId],
+        standings: &Standings,
+    ) -> Result<Sets, VerifyError> {
         let mut sets = Sets::default();
-        let keys: Vec<Key> = profiles.iter().map(|profile| set_key(*profile)).collect();
         let mut merged: BTreeMap<ProfileId, Vec<ProfileId>> = BTreeMap::new();
-        for (&profile, item) in profiles.iter().zip(state.get(&keys).await?) {
-            match item.map(|item| SetItem::decode(item.body)).transpose()? {
-                Some(SetItem::MergedInto(root)) => merged.entry(root).or_default().push(profile),
-                Some(SetItem::Root(set)) if set.root() == profile => {
-                    self.held += set.held.len() as u64;
-                    self.edges += set.edges.len() as u64;
-                    sets.put(profile, set);
-                }
-                Some(SetItem::Root(_)) => self.merged.wrong(|| format!("{profile}: keeps a set whose root it is not")),
+        for &profile in profiles {
+            match standings.belonging(profile) {
+                Some(Belonging::Alone(set)) => self.put_root(profile, set, &mut sets),
+                Some(Belonging::To(root)) => merged.entry(*root).or_default().push(profile),
                 None => self.merged.wrong(|| format!("{profile}: has no set")),
             }
         }
@@ -70,7 +70,14 @@ impl Roots {
         Ok(sets)
     }
 
-    /// `merged`: by whom they were merged into.
+    /// Each set is counted with its root, so that it is counted once.
+    fn put_root(&mut self, root: ProfileId, set: &IdentitySet, sets: &mut Sets) {
+        self.held += set.held.len() as u64;
+        self.edges += set.edges.len() as u64;
+        sets.put(root, set);
+    }
+
+    /// `merged`: by the profile that their set stands at.
     async fn follow(
         &mut self,
         state: &impl State,
@@ -82,11 +89,11 @@ impl Roots {
             let keys: Vec<Key> = roots.iter().map(|(root, _)| set_key(*root)).collect();
             for ((root, members), item) in roots.into_iter().zip(state.get(&keys).await?) {
                 match item.map(|item| SetItem::decode(item.body)).transpose()? {
-                    Some(SetItem::Root(set)) => self.expect_in(&set, root, members, sets),
+                    Some(SetItem::Root(set)) if set.root() == root => self.expect_in(&set, members, sets),
                     // A root is always smaller than what it absorbed, so this ends.
                     Some(SetItem::MergedInto(next)) if next < root => merged.entry(next).or_default().extend(members),
-                    Some(SetItem::MergedInto(_)) | None => {
-                        self.merged.wrong(|| format!("{root}: profiles were merged into it, and it is no root"));
+                    Some(SetItem::Root(_) | SetItem::MergedInto(_)) | None => {
+                        self.merged.wrong(|| format!("{root}: profiles belong to it, and it is no root"));
                     }
                 }
             }
@@ -94,13 +101,16 @@ impl Roots {
         Ok(())
     }
 
-    fn expect_in(&mut self, set: &IdentitySet, root: ProfileId, members: Vec<ProfileId>, sets: &mut Sets) {
+    fn expect_in(&mut self, set: &IdentitySet, members: Vec<ProfileId>, sets: &mut Sets) {
         for member in members {
+            if member == set.root() {
+                self.put_root(member, set, sets);
+                continue;
+            }
             let is_there = set.members().binary_search(&member).is_ok();
-            self.merged.expect(1, 1, is_there.into(), || format!("{member}: not in the set of {root}"));
+            self.merged.expect(1, 1, is_there.into(), || format!("{member}: not in the set of {}", set.root()));
             if is_there {
-                sets.roots.insert(member, set.root());
-                sets.by_root.entry(set.root()).or_insert_with(|| set.clone());
+                sets.put(member, set);
             }
         }
     }

@@ -7,16 +7,16 @@ use std::task::{Context, Poll, Waker};
 
 use adapter_memory::{MemoryLake, MemoryState};
 use cdp_event::{Identifier, Offset, Record, Sequence};
-use cdp_identity::{Claim, Held, IdentitySet, ProfileId, Rules, SetItem};
+use cdp_identity::{Belonging, Claim, Held, IdentitySet, ProfileId, Rules};
 use cdp_ports::{Clock, Condition, Item, Key, PortResult, Transaction, Write};
 use cdp_profile::Member;
 use futures::executor::block_on;
 
 use self::rows::{Rows, Tables};
 use super::*;
-use crate::keys::{checkpoint_key, claim_key, member_key, set_key};
+use crate::keys::{checkpoint_key, claim_key, profile_key};
 use crate::small_platform::{Counter, Platform, commit, platform, take_in};
-use crate::{Checkpoint, Committer, Ingest};
+use crate::{Checkpoint, Committer, Ingest, ProfileItem};
 
 /// The stream's own count: its sequence numbers have no gaps.
 struct Dense {
@@ -211,7 +211,7 @@ fn a_batch_that_has_begun_is_not_held_against_the_tables() {
         block_on(Checkpoint::load(&platform.state, &partition)).expect("memory").expect("a checkpoint");
     checkpoint.reach = Some(Sequence::from(6));
     put(&platform, checkpoint_key(&partition), checkpoint.encode());
-    let mut crashed = member(&platform, "user_id", "jane");
+    let mut crashed = profile(&platform, "user_id", "jane");
     let event = br#"{"type":"track","messageId":"8","event":"Seen","userId":"jane"}"#;
     let record = Record {
         sequence: Sequence::from(6),
@@ -223,9 +223,9 @@ fn a_batch_that_has_begun_is_not_held_against_the_tables() {
     for decoded in cdp_event::decode(&record, &parts, "test") {
         let event = decoded.event.expect("JSON");
         let event = cdp_event::validate(&event).expect("valid");
-        crashed.apply(&partition, &event, event.received_at);
+        crashed.member.apply(&partition, &event, event.received_at);
     }
-    put(&platform, member_key(crashed.id), crashed.encode());
+    put_profile(&platform, crashed);
 
     let verification = verify(&platform, &rows, true);
     assert_eq!((wrong(&verification), verification.at_rest), (vec![], false));
@@ -250,9 +250,13 @@ fn claimed_by(platform: &Platform, namespace: &str, value: &str) -> ProfileId {
     cdp_identity::Claim::decode(claim).expect("a claim").profile
 }
 
-fn member(platform: &Platform, namespace: &str, value: &str) -> Member {
-    let body = item(platform, member_key(claimed_by(platform, namespace, value)));
-    Member::decode(body).expect("a member")
+fn profile(platform: &Platform, namespace: &str, value: &str) -> ProfileItem {
+    let body = item(platform, profile_key(claimed_by(platform, namespace, value)));
+    ProfileItem::decode(body).expect("a profile")
+}
+
+fn put_profile(platform: &Platform, profile: ProfileItem) {
+    put(platform, profile_key(profile.member.id), profile.encode());
 }
 
 #[test]
@@ -278,26 +282,26 @@ fn each_fault_is_found_by_its_check() {
         ),
         (
             |platform, _| {
-                let mut member = member(platform, "user_id", "jane");
-                member.events += 1;
-                put(platform, member_key(member.id), member.encode());
+                let mut jane = profile(platform, "user_id", "jane");
+                jane.member.events += 1;
+                put_profile(platform, jane);
             },
             &["profiles_equal_events", "people_equal_state"],
         ),
         (
             |platform, _| {
-                let mut member = member(platform, "anonymous_id", "laptop");
-                member.duplicates = 0;
-                put(platform, member_key(member.id), member.encode());
+                let mut laptop = profile(platform, "anonymous_id", "laptop");
+                laptop.member.duplicates = 0;
+                put_profile(platform, laptop);
             },
             &["duplicates_counted"],
         ),
         (
             |platform, _| {
-                let (laptop, joe) =
-                    (claimed_by(platform, "anonymous_id", "laptop"), claimed_by(platform, "user_id", "joe"));
-                let astray = if joe < laptop { joe } else { ProfileId::from_bytes([0; 16]) };
-                put(platform, set_key(laptop), SetItem::MergedInto(astray).encode());
+                // Who is a person by itself, and the root of no set.
+                let astray = claimed_by(platform, "user_id", "joe");
+                let laptop = profile(platform, "anonymous_id", "laptop");
+                put_profile(platform, ProfileItem { belonging: Belonging::To(astray), ..laptop });
             },
             &["merged_profiles_in_root"],
         ),
@@ -379,7 +383,7 @@ fn each_fault_is_found_by_its_check() {
 fn ghost(platform: &Platform, rows: &mut Rows, events: u64) {
     let id = ProfileId::from_bytes([7; 16]);
     let (identifier, partition) = (name("user_id", "ghost").into_owned(), PartitionId::new("a"));
-    let claim = Claim { profile: id, partition, offset: Offset::new(Sequence::from(0), 0) };
+    let claim = Claim { profile: id, partition, offset: Offset::new(Sequence::from(0), 0), founded: None };
     let held =
         Held { identifier: identifier.clone(), profile: id, claimed_at: platform.clock.now(), source: "test".into() };
     let mut set = IdentitySet::new(id);
@@ -387,8 +391,7 @@ fn ghost(platform: &Platform, rows: &mut Rows, events: u64) {
     let mut member = Member::new(id);
     member.events = events;
     put(platform, claim_key(&identifier), claim.encode());
-    put(platform, set_key(id), SetItem::Root(set.clone()).encode());
-    put(platform, member_key(id), member.encode());
+    put_profile(platform, ProfileItem { belonging: Belonging::Alone(set), member });
 
     let profile_id = id.to_string();
     let [namespace, value] = ["user_id", "ghost"].map(str::to_owned);

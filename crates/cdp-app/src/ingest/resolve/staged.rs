@@ -1,46 +1,52 @@
 //! What is to be committed next.
 
 use cdp_event::{Identifier, Offset, PartitionId};
-use cdp_identity::{Claim, Decision, IdentitySet, ProfileId, SetItem};
+use cdp_identity::{Belonging, Claim, Decision, IdentitySet, ProfileId, SetItem};
 use cdp_ports::{Condition, MAX_TRANSACTION_BYTES, MAX_TRANSACTION_ITEMS, Transaction, Version, Write};
+use cdp_profile::Member;
 use hashbrown::HashMap;
 
 use super::Resolved;
-use super::cache::IdentityCache;
-use crate::keys::{claim_key, set_key};
+use super::cache::{IdentityCache, Single, Stands};
+use crate::keys::{claim_key, profile_key, set_key};
+use crate::profile_item::{MAX_WITH_SET, ProfileItem};
 
 /// Claims are small, but there may be a hundred.
 const MAX_BYTES_OF_SETS: usize = MAX_TRANSACTION_BYTES / 2;
+/// Each claim repeats the set that it founds. A larger one is written once, with its profile.
+const MAX_BYTES_FOUNDED: usize = 2048;
 
 /// Writes of a run of events, not committed yet. The cache already shows them.
 #[derive(Default)]
 pub(super) struct Staged {
     claims: Vec<(Identifier<'static>, Claim)>,
-    /// For each root that changed: the version in State, and what is to stand there.
+    /// Sets of new profiles, which their claims tell until an event is applied to the profile: that write is needed anyway.
+    founded: HashMap<ProfileId, IdentitySet>,
+    /// Profiles whose belonging changed: the version in State, and what is to stand there.
+    profiles: HashMap<ProfileId, (Option<Version>, Belonging, Member)>,
+    /// For each root that changed and has an item of its own: the same.
     sets: HashMap<ProfileId, (Option<Version>, SetItem)>,
-    /// Of all sets that were ever put here: no less than what is to be committed.
+    /// Of all sets and profiles that were ever put here: no less than what is to be committed.
     bytes: usize,
 }
 
 impl Staged {
     /// The transaction's items, without the fence.
     pub fn items(&self) -> usize {
-        self.claims.len() + self.sets.len()
+        self.claims.len() + self.profiles.len() + self.sets.len()
     }
 
-    /// Whether the transaction has room for the decision, and for the fence.
-    pub fn has_room(&self, decision: &Decision) -> bool {
-        let items = self.items() + decision.claims.len() + decision.absorbed.len() + 2;
-        let bytes = decision.set.as_ref().map_or(0, IdentitySet::bytes);
-        items <= MAX_TRANSACTION_ITEMS && (self.items() == 0 || self.bytes + bytes <= MAX_BYTES_OF_SETS)
+    /// Whether the transaction has room for the decision: its claims, an item for whatever is absorbed, the root's two, and the
+    /// fence.
+    pub fn has_room(&self, decision: &Decision, cache: &IdentityCache) -> bool {
+        let items = self.items() + decision.claims.len() + decision.absorbed.len() + 3;
+        let bytes = self.bytes + bytes(decision, cache);
+        items <= MAX_TRANSACTION_ITEMS && (self.items() == 0 || bytes <= MAX_BYTES_OF_SETS)
     }
 
-    pub fn claimed(&self) -> impl Iterator<Item = &Identifier<'static>> {
-        self.claims.iter().map(|(identifier, _)| identifier)
-    }
-
+    /// Whether what State says of this root's set is not what the cache shows.
     pub fn has_set(&self, root: ProfileId) -> bool {
-        self.sets.contains_key(&root)
+        self.sets.contains_key(&root) || self.profiles.contains_key(&root) || self.founded.contains_key(&root)
     }
 
     /// Adds what was decided of the event at `offset` of `partition`.
@@ -51,22 +57,20 @@ impl Staged {
         offset: Offset,
         cache: &mut IdentityCache,
     ) -> Resolved {
+        self.bytes += bytes(&decision, cache);
         for (identifier, profile) in &decision.claims {
             cache.claim(identifier.clone(), *profile);
-            let claim = Claim { profile: *profile, partition: partition.clone(), offset };
+            let claim = Claim { profile: *profile, partition: partition.clone(), offset, founded: None };
             self.claims.push((identifier.clone(), claim));
         }
         if let Some(set) = decision.set {
-            self.bytes += set.bytes();
-            let root = set.root();
             for absorbed in &decision.absorbed {
-                if let Some((version, _)) = cache.take_set(*absorbed) {
-                    self.put_set(*absorbed, version, SetItem::MergedInto(root));
+                if let Some(stands) = cache.take_set(*absorbed) {
+                    self.absorb(*absorbed, stands, set.root());
                 }
             }
-            let version = cache.version_of(root);
-            self.put_set(root, version, SetItem::Root(set.clone()));
-            cache.know(version, set);
+            let stands = self.change(&set, cache.take_set(set.root()));
+            cache.know(stands, set);
         }
         Resolved {
             profile: decision.profile,
@@ -77,37 +81,92 @@ impl Staged {
         }
     }
 
-    /// `version`: where State has the item, unless it is staged already.
+    /// The set of `root` is part of that of `by` now.
+    fn absorb(&mut self, root: ProfileId, stands: Stands, by: ProfileId) {
+        match stands {
+            Stands::WithProfile(single) => self.put_profile(root, *single, Belonging::To(by)),
+            Stands::Apart(version) => self.put_set(root, version, SetItem::MergedInto(by)),
+            // It is read before it is changed.
+            Stands::Unread => {}
+        }
+    }
+
+    /// Puts the set where it stood, unless it is too large for that now, or of several profiles.
+    fn change(&mut self, set: &IdentitySet, stood: Option<Stands>) -> Stands {
+        let root = set.root();
+        let is_new = stood.is_none();
+        let single = match stood {
+            Some(Stands::Apart(version)) => {
+                self.put_set(root, version, SetItem::Root(set.clone()));
+                return Stands::Apart(version);
+            }
+            Some(Stands::WithProfile(single)) => *single,
+            Some(Stands::Unread) | None => Single::new(root),
+        };
+        if set.members().len() > 1 || single.bytes + set.bytes() > MAX_WITH_SET {
+            self.put_profile(root, single, Belonging::To(root));
+            self.put_set(root, None, SetItem::Root(set.clone()));
+            return Stands::Apart(None);
+        }
+        let is_founded_here = is_new || self.founded.contains_key(&root);
+        if is_founded_here && set.bytes() <= MAX_BYTES_FOUNDED {
+            self.founded.insert(root, set.clone());
+        } else {
+            self.put_profile(root, single.clone(), Belonging::Alone(set.clone()));
+        }
+        Stands::WithProfile(Box::new(single))
+    }
+
+    /// The version is where State has the item, unless it is staged already.
+    fn put_profile(&mut self, profile: ProfileId, single: Single, belonging: Belonging) {
+        self.founded.remove(&profile);
+        let base = self.profiles.get(&profile).map_or(single.version, |(base, ..)| *base);
+        self.profiles.insert(profile, (base, belonging, single.member));
+    }
+
     fn put_set(&mut self, root: ProfileId, version: Option<Version>, item: SetItem) {
         let base = self.sets.get(&root).map_or(version, |(base, _)| *base);
         self.sets.insert(root, (base, item));
     }
 
     pub fn transaction(&self, fence: Write) -> Transaction {
-        let claims = self.claims.iter().map(|(identifier, claim)| Write::Put {
-            key: claim_key(identifier),
-            body: claim.encode(),
-            condition: Condition::Absent,
+        let put = |key, body, base: Option<Version>| Write::Put {
+            key,
+            body,
+            condition: base.map_or(Condition::Absent, Condition::At),
+        };
+        let claims = self.claims.iter().map(|(identifier, claim)| {
+            let founded = self.founded.get(&claim.profile).cloned();
+            put(claim_key(identifier), Claim { founded, ..claim.clone() }.encode(), None)
         });
-        let sets = self.sets.iter().map(|(root, (version, item))| Write::Put {
-            key: set_key(*root),
-            body: item.encode(),
-            condition: version.map_or(Condition::Absent, Condition::At),
+        let profiles = self.profiles.iter().map(|(profile, (base, belonging, member))| {
+            let item = ProfileItem { belonging: belonging.clone(), member: member.clone() };
+            put(profile_key(*profile), item.encode(), *base)
         });
-        Transaction { writes: claims.chain(sets).chain([fence]).collect(), durable: false }
+        let sets = self.sets.iter().map(|(root, (base, item))| put(set_key(*root), item.encode(), *base));
+        Transaction { writes: claims.chain(profiles).chain(sets).chain([fence]).collect(), durable: false }
     }
 
     /// It was committed. What was absorbed is not in the cache any more.
     pub fn settle(self, cache: &mut IdentityCache) {
+        let after = |base: Option<Version>| base.map_or(1, |base| base + 1);
+        for (profile, (base, belonging, _)) in self.profiles {
+            if let Belonging::Alone(_) = belonging {
+                cache.stands_at(profile, after(base));
+            }
+        }
         for (root, (base, _)) in self.sets {
-            cache.stands_at(root, base.map_or(1, |base| base + 1));
+            cache.stands_at(root, after(base));
         }
     }
 
     /// Somebody else came first: what was staged is not so, and what had been read is not the newest.
     pub fn undo(&self, cache: &mut IdentityCache) {
-        for identifier in self.claimed() {
+        for (identifier, _) in &self.claims {
             cache.forget_claim(identifier);
+        }
+        for profile in self.founded.keys().chain(self.profiles.keys()) {
+            cache.forget_set(*profile, &[]);
         }
         for (root, (_, item)) in &self.sets {
             let members = match item {
@@ -117,4 +176,15 @@ impl Staged {
             cache.forget_set(*root, members);
         }
     }
+}
+
+/// No less than what the decision adds, beside its claims.
+fn bytes(decision: &Decision, cache: &IdentityCache) -> usize {
+    let Some(set) = &decision.set else { return 0 };
+    let roots = decision.absorbed.iter().copied().chain([set.root()]);
+    let profiles = roots.map(|root| match cache.stands(root) {
+        Some(Stands::WithProfile(single)) => single.bytes,
+        Some(Stands::Apart(_) | Stands::Unread) | None => 0,
+    });
+    set.bytes() + profiles.sum::<usize>()
 }
