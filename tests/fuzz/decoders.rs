@@ -6,7 +6,7 @@ use cdp_event::{
     Envelope, Event, EventKind, MAX_EVENT_BYTES, MAX_EVENTS_OF_A_RECORD, MAX_INFLATED_BYTES, Namespace, Offset,
     PartitionId, Parts, RawEvent, Record, Sequence, Timestamp, aggregate, deaggregate, decode, validate,
 };
-use cdp_identity::{Claim, ProfileId, SetItem};
+use cdp_identity::{Claim, Founded, ProfileId, SetItem};
 use cdp_profile::{InFlight, Member};
 
 use crate::seeds::{self, MOMENT, raw};
@@ -171,6 +171,11 @@ fn stored_items_that_are_read_are_written_again() {
     fuzz(&seeds::claims(), &[], |bytes| {
         if let Ok(claim) = Claim::decode(Bytes::copy_from_slice(bytes)) {
             assert_eq!(Claim::decode(claim.encode()).expect("what was written is read"), claim);
+            let read = claim.founded.map(|founded| founded.read(claim.profile));
+            if let Some(Ok(set)) = read {
+                let again = Founded::with(&set).read(claim.profile).expect("what was written is read");
+                assert_eq!((again.held, again.revision), (set.held, set.revision));
+            }
         }
     });
     fuzz(&seeds::sets(), &[], |bytes| {
@@ -203,10 +208,11 @@ impl InFlight for NothingReturns {
 fn stored_profiles_that_are_read_are_written_again() {
     let events = seeds::events();
     fuzz_one_in(4, &seeds::profiles(), &[], |bytes| {
-        if let Ok(profile) = ProfileItem::decode(Bytes::copy_from_slice(bytes)) {
+        let id = ProfileId::from_bytes([1; 16]);
+        if let Ok(profile) = ProfileItem::decode(Bytes::copy_from_slice(bytes), id) {
             let written = profile.clone().encode();
             goes_on(profile.member, &events);
-            assert_eq!(ProfileItem::decode(written.clone()).expect("what was written is read").encode(), written);
+            assert_eq!(ProfileItem::decode(written.clone(), id).expect("what was written is read").encode(), written);
         }
     });
 }

@@ -16,7 +16,7 @@ use cdp_event::{
     Envelope, EventKind, Identifier, Namespace, Offset, PartitionId, RawEvent, Reason, Rejection, Sequence, Timestamp,
     aggregate, validate,
 };
-use cdp_identity::{Belonging, Claim, Edge, EdgeKind, Held, IdentitySet, ProfileId, SetItem};
+use cdp_identity::{Belonging, Claim, Edge, EdgeKind, Founded, Held, IdentitySet, ProfileId, SetItem};
 use cdp_profile::Member;
 
 pub use calls::{calls, kinesis_cbor, kinesis_json, webhooks};
@@ -104,7 +104,9 @@ fn alone() -> IdentitySet {
 pub fn claims() -> Vec<Vec<u8>> {
     let (partition, offset) = place();
     let claim = Claim { profile: profile(1), partition, offset, founded: None };
-    [claim.clone(), Claim { founded: Some(alone()), ..claim }].map(|claim| claim.encode().to_vec()).into()
+    [claim.clone(), Claim { founded: Some(Founded::with(&alone())), ..claim }]
+        .map(|claim| claim.encode().to_vec())
+        .into()
 }
 
 pub fn sets() -> Vec<Vec<u8>> {

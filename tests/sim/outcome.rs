@@ -306,5 +306,5 @@ fn member(world: &World, id: ProfileId) -> Option<Member> {
 
 fn profile_item(world: &World, id: ProfileId) -> Option<ProfileItem> {
     let item = block_on(world.state.get(&[profile_key(id)])).expect("a memory").pop().flatten()?;
-    Some(ProfileItem::decode(item.body).expect("just written"))
+    Some(ProfileItem::decode(item.body, id).expect("just written"))
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use adapter_memory::{MemoryLake, MemoryState};
-use cdp_app::ProfileItem;
 use cdp_event::{PartitionId, Record, Sequence, Timestamp};
 use cdp_ports::{
     Batches, Chance, Clock, Compaction, DataFile, FaultKind, Item, Key, Lake, Landing, NewRecord, PortError,
@@ -13,6 +12,7 @@ use cdp_ports::{
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::events::Day;
 use crate::executor::step;
@@ -128,12 +128,13 @@ impl World {
 
     async fn peek(&self, keys: &[Key]) -> PortResult<Vec<Option<Item>>> {
         let mut items = self.state.get(keys).await?;
-        if self.happens(self.faults.behind) {
-            let before = self.before.lock().expect("one thread");
-            for (key, item) in keys.iter().zip(&mut items) {
-                if let Some(earlier) = before.get(key) {
-                    item.clone_from(earlier);
-                }
+        // Keys come in any order: by one draw, each has its own chance.
+        let draw = self.dice.lock().expect("one thread").random::<u64>();
+        let before = self.before.lock().expect("one thread");
+        for (key, item) in keys.iter().zip(&mut items) {
+            let chance = xxh3_64_with_seed(format!("{}/{}", key.partition, key.sort).as_bytes(), draw) as f64;
+            if let Some(earlier) = before.get(key).filter(|_| chance < self.faults.behind * u64::MAX as f64) {
+                item.clone_from(earlier);
             }
         }
         Ok(items)
@@ -143,9 +144,7 @@ impl World {
 /// Of what was applied to it: only that grows without end.
 fn profile_bytes(write: &Write) -> usize {
     match write {
-        Write::Put { key, body, .. } if key.sort == "profile" => {
-            ProfileItem::decode(body.clone()).expect("written by the code under test").member.encode().len()
-        }
+        Write::Put { key, body, .. } if key.sort == "profile" => sabotage::profile_of(key, body).member.encode().len(),
         Write::Put { .. } | Write::Delete { .. } | Write::Check { .. } => 0,
     }
 }

@@ -4,8 +4,8 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use cdp_app::ProfileItem;
 use cdp_event::{Offset, PartitionId, Timestamp};
-use cdp_identity::Claim;
-use cdp_ports::{Batches, Condition, DataFile, Item, Landing, PortResult, TableName, Transaction, Write};
+use cdp_identity::{Claim, Founded};
+use cdp_ports::{Batches, Condition, DataFile, Item, Key, Landing, PortResult, TableName, Transaction, Write};
 use cdp_profile::InFlight;
 
 use crate::executor::step;
@@ -31,9 +31,14 @@ pub fn without_watermark(item: Item) -> Item {
     if item.key.sort != "profile" {
         return item;
     }
-    let mut profile = ProfileItem::decode(Bytes::clone(&item.body)).expect("written by the code under test");
+    let mut profile = profile_of(&item.key, &item.body);
     profile.member.forget(&NothingReturns, Timestamp::from_ms(i64::MAX / 2));
     Item { body: profile.encode(), ..item }
+}
+
+pub fn profile_of(key: &Key, body: &Bytes) -> ProfileItem {
+    let id = key.partition.strip_prefix("profile/").and_then(|id| id.parse().ok()).expect("a profile's key");
+    ProfileItem::decode(Bytes::clone(body), id).expect("written by the code under test")
 }
 
 /// The last one to write such an item has it, whatever stood there.
@@ -54,7 +59,11 @@ pub fn forget_founded(transaction: &mut Transaction) {
             && key.sort == "claim"
         {
             let mut claim = Claim::decode(Bytes::clone(body)).expect("written by the code under test");
-            claim.founded.iter_mut().for_each(|set| set.held.clear());
+            if let Some(founded) = claim.founded.take() {
+                let mut set = founded.read(claim.profile).expect("written by the code under test");
+                set.held.clear();
+                claim.founded = Some(Founded::with(&set));
+            }
             *body = claim.encode();
         }
     }
@@ -64,7 +73,7 @@ pub fn forget_founded(transaction: &mut Transaction) {
 pub fn is_bare_profile(transaction: &Transaction) -> bool {
     transaction.writes.first().is_some_and(|write| match write {
         Write::Put { key, body, condition: Condition::Absent } if key.sort == "profile" => {
-            let profile = ProfileItem::decode(Bytes::clone(body)).expect("written by the code under test");
+            let profile = profile_of(key, body);
             profile.member.events + profile.member.duplicates == 0
         }
         Write::Put { .. } | Write::Delete { .. } | Write::Check { .. } => false,

@@ -11,10 +11,11 @@ use crate::pack::Packer;
 
 pub const PARTITION: &str = "partition";
 pub const SORT: &str = "sort";
-pub const VERSION: &str = "version";
+/// Names are billed with each item.
+pub const VERSION: &str = "v";
 /// An item has one of both.
-pub const BODY: &str = "body";
-pub const PACKED: &str = "packed";
+pub const BODY: &str = "b";
+pub const PACKED: &str = "z";
 
 pub(crate) type Attributes = HashMap<String, AttributeValue>;
 
@@ -80,11 +81,11 @@ mod tests {
 
     #[test]
     fn an_item_that_something_else_wrote_is_told_by_its_key() {
-        let mut attributes = key_of("profile/p", "member");
+        let mut attributes = key_of("profile/p", "profile");
         attributes.insert(VERSION.to_owned(), number(3));
         let packer = Packer::default();
         let error = read(attributes.clone(), &packer).expect_err("no body").to_string();
-        assert!(error.starts_with("read the item profile/p/member: Broken"), "{error}");
+        assert!(error.starts_with("read the item profile/p/profile: Broken"), "{error}");
         attributes.insert(BODY.to_owned(), blob(&Bytes::from_static(b"")));
         let item = read(attributes, &packer).expect("whole");
         assert_eq!((item.version, item.body.len()), (3, 0));

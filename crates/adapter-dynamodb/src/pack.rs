@@ -12,7 +12,7 @@ use zstd::zstd_safe::get_frame_content_size;
 /// What events and profiles often say, so that a small item need not say it. Never to be edited: without it, word for word,
 /// nothing that was packed can be read.
 const WORDS: &[u8] = include_bytes!("words.txt");
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 6;
 /// What DynamoDB bills a write by.
 const UNIT_BYTES: usize = 1024;
 /// As large as a body gets: DynamoDB takes items of 400 KB, and packs of nothing but zeros are not ours.

@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let state = FjallState::open(dir.path(), MEMORY_BYTES)?;
     println!("{:44} {:>10} {:>18} {:>9}", "", "items/s", "CPU-s per million", "peak MB");
 
-    let profile = |n: u64| Key::new(format!("profile/prf_{:026}", scatter(n) % PROFILES), "member");
+    let profile = |n: u64| Key::new(format!("profile/prf_{:026}", scatter(n) % PROFILES), "profile");
     let claim = |n: u64| Key::new(format!("id/user_id/user-{:016x}", scatter(n)), "claim");
     let kilobyte = body(1000);
     let small = body(30);

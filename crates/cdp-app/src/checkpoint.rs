@@ -137,6 +137,16 @@ pub(crate) async fn load_versioned(
     Ok(Some((is_open.then_some(item.version), Checkpoint::decode(item.body)?)))
 }
 
+/// Whether whoever knows the partition's checkpoint at `fence` still has the partition.
+pub(crate) async fn check_fence(
+    state: &impl State,
+    partition: &PartitionId,
+    fence: Version,
+) -> Result<(), crate::IngestError> {
+    let current = state.get(&[checkpoint_key(partition)]).await?.pop().flatten().map(|item| item.version);
+    if current == Some(fence) { Ok(()) } else { Err(crate::IngestError::Fenced(partition.clone())) }
+}
+
 /// Moves the checkpoint on. `expected`: the version that the caller knows; without one, the partition must be new: one that is
 /// over has no open checkpoint either.
 pub(crate) fn writes(partition: &PartitionId, checkpoint: &Checkpoint, expected: Option<Version>) -> Vec<Write> {

@@ -34,6 +34,7 @@ use self::apply::{Applied, Apply};
 use self::resolve::{IdentityCache, Resolved, Resolver};
 use crate::checkpoint::{self, Checkpoint, Checkpoints, Counts};
 use crate::outbox::OutboxEntry;
+use crate::sets::SetError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
@@ -75,6 +76,15 @@ pub struct StageTimes {
     pub apply: Duration,
     pub land: Duration,
     pub checkpoint: Duration,
+}
+
+impl From<SetError> for IngestError {
+    fn from(error: SetError) -> Self {
+        match error {
+            SetError::Port(error) => Self::Port(error),
+            SetError::Stored(error) => Self::Stored(error),
+        }
+    }
 }
 
 impl AddAssign for BatchReport {
@@ -211,7 +221,7 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         took.decode = began.elapsed();
         let mut landing = self.resolve(&events, fence, reach, &mut refused, &mut took.resolve).await?;
         let began = Instant::now();
-        let applied = self.apply(&mut landing).await?;
+        let applied = self.apply(&mut landing, fence).await?;
         took.apply = began.elapsed();
         refused.extend(landing.iter().filter(|landing| landing.verdict == Verdict::Refused).map(without_room));
 
@@ -294,10 +304,11 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         Ok(landing)
     }
 
-    async fn apply(&mut self, landing: &mut [LandingEvent<'_, '_>]) -> Result<Applied, IngestError> {
-        let in_flight = &mut self.checkpoints;
-        let mut apply = Apply { state: &self.ingest.state, partition: &self.partition, in_flight, cache: &self.cache };
-        apply.apply(landing).await
+    async fn apply(&mut self, landing: &mut [LandingEvent<'_, '_>], fence: Version) -> Result<Applied, IngestError> {
+        let (state, partition, in_flight) = (&self.ingest.state, &self.partition, &mut self.checkpoints);
+        let applied = Apply { state, partition, fence, in_flight, cache: &self.cache }.apply(landing).await?;
+        self.cache.end_batch();
+        Ok(applied)
     }
 
     async fn land(

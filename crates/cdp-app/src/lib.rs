@@ -6,6 +6,7 @@ mod checkpoint;
 mod outbox;
 mod profile_item;
 mod reading;
+mod sets;
 
 mod ingest;
 

@@ -9,7 +9,8 @@ use cdp_ports::{Item, Key, PortError, State, Version};
 use cdp_profile::{Member, Person};
 
 use crate::keys::{claim_key, profile_key};
-use crate::profile_item::{ProfileItem, load_set};
+use crate::profile_item::ProfileItem;
+use crate::sets::{SetError, sets_at};
 
 /// Who is meant: `NAMESPACE:VALUE`, or the id of any of the person's profiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,15 @@ pub enum LookupError {
     Stored(#[from] BadItem),
 }
 
+impl From<SetError> for LookupError {
+    fn from(error: SetError) -> Self {
+        match error {
+            SetError::Port(error) => Self::Port(error),
+            SetError::Stored(error) => Self::Stored(error),
+        }
+    }
+}
+
 /// The use case and its port.
 #[derive(Debug)]
 pub struct Lookup<'s, S> {
@@ -84,18 +94,19 @@ impl<S: State> Lookup<'_, S> {
         match (self.read(profile_key(profile)).await?, founded) {
             (Some(item), _) => self.found(profile, item).await,
             // Its first events are on their way.
-            (None, Some(set)) => Ok(Found::new(set, vec![], 0)),
+            (None, Some(founded)) => Ok(Found::new(founded.read(profile)?, vec![], 0)),
             (None, None) => Err(BadItem::new("profile", format!("{profile} has none")).into()),
         }
     }
 
     async fn found(&self, profile: ProfileId, item: Item) -> Result<Found, LookupError> {
         let writes = item.version;
-        let ProfileItem { belonging, member } = ProfileItem::decode(item.body)?;
+        let ProfileItem { belonging, member } = ProfileItem::decode(item.body, profile)?;
         match belonging {
             Belonging::Alone(set) => Ok(Found::new(set, vec![member], writes)),
             Belonging::To(root) => {
-                let (_, set) = load_set::<LookupError>(self.state, root).await?;
+                let set = sets_at(self.state, &[root]).await?.pop().map(|(_, set)| set);
+                let set = set.ok_or_else(|| BadItem::new("identity set", format!("there is none at {root}")))?;
                 self.gather(set, profile, (writes, member)).await
             }
         }
@@ -108,13 +119,14 @@ impl<S: State> Lookup<'_, S> {
         profile: ProfileId,
         known: (Version, Member),
     ) -> Result<Found, LookupError> {
-        let others: Vec<Key> =
-            set.members().iter().filter(|member| **member != profile).map(|member| profile_key(*member)).collect();
-        let items = if others.is_empty() { vec![] } else { self.state.get(&others).await? };
+        let others: Vec<ProfileId> = set.members().iter().copied().filter(|member| *member != profile).collect();
+        let keys: Vec<Key> = others.iter().map(|member| profile_key(*member)).collect();
+        let items = if keys.is_empty() { vec![] } else { self.state.get(&keys).await? };
         let (mut writes, mut members) = (known.0, vec![known.1]);
-        for item in items.into_iter().flatten() {
+        for (member, item) in others.into_iter().zip(items) {
+            let Some(item) = item else { continue };
             writes += item.version;
-            members.push(ProfileItem::decode(item.body)?.member);
+            members.push(ProfileItem::decode(item.body, member)?.member);
         }
         members.sort_unstable_by_key(|member| member.id);
         Ok(Found::new(set, members, writes))

@@ -20,4 +20,4 @@ pub use decide::{Candidate, Decision, Demotion, Known, Occasion, decide};
 pub use profile_id::{NotAProfileId, ProfileId};
 pub use rules::{BadRules, Caps, Limit, NamespaceRule, Rules, RulesVersion, default_namespaces};
 pub use set::{Edge, EdgeKind, Held, IdentitySet};
-pub use stored::{BadItem, Belonging, Claim, SetItem};
+pub use stored::{BadItem, Belonging, Claim, Founded, SetItem};

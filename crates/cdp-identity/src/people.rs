@@ -222,7 +222,8 @@ fn what_is_stored_is_read_back() {
     }
     let partition = PartitionId::new("p");
     let offset = Offset::new(7.into(), 0);
-    for founded in [None, Some(alone)] {
+    assert_eq!(Founded::with(&alone).read(jane).expect("just encoded"), alone);
+    for founded in [None, Some(Founded::with(&alone))] {
         let claim = Claim { profile: jane, partition: partition.clone(), offset, founded };
         assert_eq!(Claim::decode(claim.encode()).expect("just encoded"), claim);
     }

@@ -27,9 +27,13 @@ pub struct Claim {
     pub profile: ProfileId,
     pub partition: PartitionId,
     pub offset: Offset,
-    /// The set that the profile began with, where its first claims are all that tells of it until an event is applied to it.
-    pub founded: Option<IdentitySet>,
+    /// Where the profile's first claims are all that tells of it until an event is applied to it.
+    pub founded: Option<Founded>,
 }
+
+/// The set that a profile began with, as each of its first claims has it. Whoever only wants to know the claimant does not read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Founded(Bytes);
 
 /// Whose a profile is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +57,9 @@ struct StoredClaim {
     profile: Bytes,
     #[prost(message, optional, tag = "2")]
     place: Option<StoredPlace>,
-    #[prost(message, optional, tag = "3")]
-    founded: Option<StoredSet>,
+    /// A [`StoredSet`].
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    founded: Option<Bytes>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -79,7 +84,7 @@ struct StoredPlace {
 struct StoredSet {
     #[prost(bytes = "bytes", optional, tag = "1")]
     merged_into: Option<Bytes>,
-    /// None: it is the set of one profile, which is known from where it stands.
+    /// Empty: it is the set of one profile, which is known from where it stands.
     #[prost(bytes = "bytes", repeated, tag = "2")]
     members: Vec<Bytes>,
     #[prost(message, repeated, tag = "3")]
@@ -130,16 +135,25 @@ struct StoredHeld {
 impl Claim {
     pub fn encode(&self) -> Bytes {
         let place = Some(StoredPlace::new(&self.partition, self.offset));
-        let founded = self.founded.as_ref().map(StoredSet::alone);
+        let founded = self.founded.clone().map(|founded| founded.0);
         StoredClaim { profile: to_bytes(self.profile), place, founded }.encode_to_vec().into()
     }
 
     pub fn decode(body: Bytes) -> Result<Self, BadItem> {
         let stored = StoredClaim::decode(body).map_err(|e| BadItem::new("claim", e))?;
-        let profile = profile_id(&stored.profile)?;
         let (partition, offset) = StoredPlace::read(stored.place)?;
-        let founded = stored.founded.map(|set| set.read_alone(profile)).transpose()?;
-        Ok(Self { profile, partition, offset, founded })
+        Ok(Self { profile: profile_id(&stored.profile)?, partition, offset, founded: stored.founded.map(Founded) })
+    }
+}
+
+impl Founded {
+    /// `set`: of one profile.
+    pub fn with(set: &IdentitySet) -> Self {
+        Self(StoredSet::alone(set).encode_to_vec().into())
+    }
+
+    pub fn read(self, profile: ProfileId) -> Result<IdentitySet, BadItem> {
+        StoredSet::decode(self.0).map_err(|e| BadItem::new("claim", e))?.read_alone(profile)
     }
 }
 

@@ -9,9 +9,8 @@ use bytestring::ByteString;
 use cdp_event::{Event, EventKind, Offset, PartitionId, Timestamp};
 use cdp_identity::ProfileId;
 use serde_json::value::RawValue;
-use xxhash_rust::xxh3::xxh3_64;
 
-use crate::seen::Seen;
+use crate::seen::{Seen, message_hash};
 
 /// With more, many a profile takes more than the KB that DynamoDB bills a write by.
 pub const RECENT_EVENTS: usize = 5;
@@ -178,7 +177,7 @@ impl Member {
     /// `arrived_at`: when this platform took it in. Its message is remembered from then on: an event that is replayed was received
     /// long before, and may come twice all the same.
     pub fn apply(&mut self, partition: &PartitionId, event: &Event<'_>, arrived_at: Timestamp) -> Verdict {
-        let hash = xxh3_64(event.message_id.as_bytes());
+        let hash = message_hash(&event.message_id);
         let applied = self.applied.iter().position(|(p, _)| p == partition);
         if applied.is_some_and(|at| event.offset <= self.applied[at].1) {
             if self.refused.iter().any(|refusal| refusal.is_of(partition, event.offset)) {
@@ -210,7 +209,12 @@ impl Member {
         self.recent.clear();
         self.applied.retain(|(of, _)| of != partition);
         self.applied.push((partition.clone(), through));
-        self.refused.push(Refusal { partition: partition.clone(), after, through });
+        let adjoining =
+            self.refused.iter_mut().find(|earlier| earlier.partition == *partition && Some(earlier.through) == after);
+        match adjoining {
+            Some(earlier) => earlier.through = through,
+            None => self.refused.push(Refusal { partition: partition.clone(), after, through }),
+        }
     }
 
     fn absorb(&mut self, event: &Event<'_>) {

@@ -117,7 +117,7 @@ proptest! {
         for (at, verdict) in first.iter().enumerate() {
             prop_assert_eq!(*verdict == Verdict::Refused, at >= from && at <= through, "{}", at);
         }
-        let mut again = Member::decode(member.clone().encode()).expect("just encoded");
+        let mut again = Member::decode(member.clone().encode(), member.id).expect("just encoded");
         prop_assert_eq!(&again, &member);
         prop_assert_eq!(deliver(&mut again), first);
     }
@@ -139,16 +139,17 @@ proptest! {
         let mut member = applied(&events);
         member.forget(&AllInFlight, Timestamp::from_ms(0));
         let stored = member.clone().encode();
-        let outlined = Person::outlined([Outline::decode(stored.clone()).expect("just encoded")]);
+        let outlined = Person::outlined([Outline::decode(stored.clone(), member.id).expect("just encoded")]);
         let untold = |person: Person| Person { recent: vec![], duplicates: 0, updated_at: None, ..person };
         prop_assert_eq!(outlined, untold(Person::of([&member])));
-        prop_assert_eq!(Member::decode(stored).expect("just encoded"), member);
+        prop_assert_eq!(Member::decode(stored, member.id).expect("just encoded"), member);
     }
 
     #[test]
     fn damaged_bytes_are_an_error_and_no_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Member::decode(Bytes::from(bytes.clone()));
+        let id = ProfileId::from_bytes([7; 16]);
+        let _ = Member::decode(Bytes::from(bytes.clone()), id);
         bytes.extend(applied(&[1, 2, 3]).encode());
-        let _ = Member::decode(Bytes::from(bytes));
+        let _ = Member::decode(Bytes::from(bytes), id);
     }
 }

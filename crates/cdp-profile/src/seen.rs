@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use cdp_event::{Offset, PartitionId, Timestamp};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::InFlight;
 
 /// How long a message id is remembered, by the time of arrival, and how many at most once their batches are checkpointed.
-const WINDOW_MS: i64 = 24 * 3_600_000;
+const WINDOW_S: i64 = 24 * 3600;
 const MAX_MESSAGES: usize = 512;
 /// A busy device may send thousands of messages in one batch: beyond this many they are looked up, not searched.
 const MAX_SEARCHED: usize = MAX_MESSAGES;
@@ -15,10 +16,10 @@ const MAX_SEARCHED: usize = MAX_MESSAGES;
 /// Column by column, so that a profile is read, searched and written in few steps.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    /// Hashes of message ids. Invariant: in the order of arrival, each once.
+    /// Of [`message_hash`]. Invariant: in the order of arrival, each once.
     hashes: Vec<u64>,
-    /// When each arrived, in ms since 1970. Invariant: one for each hash.
-    arrivals_ms: Vec<i64>,
+    /// When each arrived, in seconds since 1970. Invariant: one for each hash.
+    arrivals_s: Vec<i64>,
     /// Of those whose batch may be delivered again. Invariant: ascending, each of a message that is there.
     places: Vec<Place>,
     /// Where the first `indexed` hashes stand, once there are too many to search. Derived, so it is not compared.
@@ -37,24 +38,36 @@ pub(crate) struct Place {
 
 impl PartialEq for Seen {
     fn eq(&self, other: &Self) -> bool {
-        (&self.hashes, &self.arrivals_ms, &self.places) == (&other.hashes, &other.arrivals_ms, &other.places)
+        (&self.hashes, &self.arrivals_s, &self.places) == (&other.hashes, &other.arrivals_s, &other.places)
     }
 }
 
 impl Eq for Seen {}
 
+/// Bytes of a message's hash. Hashes are most of what a profile remembers, and don't pack. Among 20 messages, one in 14 trillion
+/// is taken for another.
+pub(crate) const HASH_BYTES: usize = 6;
+
+pub(crate) fn message_hash(message_id: &str) -> u64 {
+    xxh3_64(message_id.as_bytes()) >> (64 - 8 * HASH_BYTES)
+}
+
+fn seconds(at: Timestamp) -> i64 {
+    at.as_ms().div_euclid(1000)
+}
+
 impl Seen {
     /// `None`: they don't belong together.
-    pub fn new(hashes: Vec<u64>, arrivals_ms: Vec<i64>, places: Vec<Place>) -> Option<Self> {
-        let is_whole = hashes.len() == arrivals_ms.len()
+    pub fn new(hashes: Vec<u64>, arrivals_s: Vec<i64>, places: Vec<Place>) -> Option<Self> {
+        let is_whole = hashes.len() == arrivals_s.len()
             && places.is_sorted_by(|place, next| place.at < next.at)
             && places.last().is_none_or(|last| last.at < hashes.len());
-        is_whole.then(|| Self { hashes, arrivals_ms, places, ..Self::default() })
+        is_whole.then(|| Self { hashes, arrivals_s, places, ..Self::default() })
     }
 
     /// What [`Seen::new`] takes.
     pub fn into_columns(self) -> (Vec<u64>, Vec<i64>, Vec<Place>) {
-        (self.hashes, self.arrivals_ms, self.places)
+        (self.hashes, self.arrivals_s, self.places)
     }
 
     pub fn has(&mut self, hash: u64) -> bool {
@@ -73,22 +86,22 @@ impl Seen {
     pub fn push(&mut self, hash: u64, arrived_at: Timestamp, partition: &PartitionId, offset: Offset) {
         self.places.push(Place { at: self.hashes.len(), partition: partition.clone(), offset });
         self.hashes.push(hash);
-        self.arrivals_ms.push(arrived_at.as_ms());
+        self.arrivals_s.push(seconds(arrived_at));
     }
 
     /// Takes the places from messages whose batches are done, and forgets those that are out of the window.
     pub fn forget(&mut self, in_flight: &impl InFlight, arrived_at: Timestamp) {
         self.places.retain(|place| in_flight.may_return(&place.partition, place.offset));
-        let opened_ms = arrived_at.plus_ms(-WINDOW_MS).as_ms();
+        let opened_s = seconds(arrived_at).saturating_sub(WINDOW_S);
         let mut surplus = self.hashes.len().saturating_sub(MAX_MESSAGES);
-        if surplus == 0 && self.arrivals_ms.iter().all(|arrival| *arrival >= opened_ms) {
+        if surplus == 0 && self.arrivals_s.iter().all(|arrival| *arrival >= opened_s) {
             return;
         }
         let mut places = self.places.iter_mut().peekable();
         let mut kept = 0;
         for at in 0..self.hashes.len() {
             let place = places.next_if(|place| place.at == at);
-            if place.is_none() && (surplus > 0 || self.arrivals_ms[at] < opened_ms) {
+            if place.is_none() && (surplus > 0 || self.arrivals_s[at] < opened_s) {
                 surplus = surplus.saturating_sub(1);
                 continue;
             }
@@ -96,11 +109,11 @@ impl Seen {
                 place.at = kept;
             }
             self.hashes[kept] = self.hashes[at];
-            self.arrivals_ms[kept] = self.arrivals_ms[at];
+            self.arrivals_s[kept] = self.arrivals_s[at];
             kept += 1;
         }
         self.hashes.truncate(kept);
-        self.arrivals_ms.truncate(kept);
+        self.arrivals_s.truncate(kept);
         self.index.clear();
         self.indexed = 0;
     }
@@ -129,7 +142,7 @@ mod tests {
     }
 
     fn hash(n: u64) -> u64 {
-        n.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16
     }
 
     fn offset(n: u64) -> Offset {
@@ -174,12 +187,12 @@ mod tests {
     fn what_does_not_belong_together_is_refused() {
         let place = |at| Place { at, partition: PartitionId::new("p"), offset: offset(0) };
         assert!(Seen::new(vec![1, 2], vec![0, 0], vec![place(0), place(1)]).is_some());
-        for (hashes, arrivals_ms, places) in [
+        for (hashes, arrivals_s, places) in [
             (vec![1], vec![], vec![]),
             (vec![1], vec![0], vec![place(1)]),
             (vec![1, 2], vec![0, 0], vec![place(1), place(0)]),
         ] {
-            assert_eq!(Seen::new(hashes, arrivals_ms, places), None);
+            assert_eq!(Seen::new(hashes, arrivals_s, places), None);
         }
     }
 }

@@ -8,13 +8,12 @@ use cdp_identity::{BadItem, ProfileId};
 use prost::Message;
 
 use crate::member::{Memory, Outline, Refusal};
-use crate::seen::{Place, Seen};
+use crate::seen::{HASH_BYTES, Place, Seen};
 use crate::{Member, RecentEvent, Trait};
 
+/// Its item's key has its id.
 #[derive(Clone, PartialEq, Message)]
 struct StoredMember {
-    #[prost(bytes = "bytes", tag = "1")]
-    id: Bytes,
     #[prost(sint64, optional, tag = "2")]
     first_seen_ms: Option<i64>,
     #[prost(sint64, optional, tag = "3")]
@@ -39,12 +38,12 @@ struct StoredMember {
     applied: Vec<StoredPlace>,
     #[prost(sint64, optional, tag = "14")]
     updated_at_ms: Option<i64>,
-    // Not 11: an item may hold something else under it.
-    #[prost(fixed64, repeated, tag = "15")]
-    seen_hashes: Vec<u64>,
+    /// [`HASH_BYTES`] each.
+    #[prost(bytes = "bytes", tag = "15")]
+    seen_hashes: Bytes,
     /// Each less the one before.
     #[prost(sint64, repeated, tag = "16")]
-    seen_arrivals_ms: Vec<i64>,
+    seen_arrivals_s: Vec<i64>,
     #[prost(message, repeated, tag = "17")]
     seen_places: Vec<StoredSeenPlace>,
     #[prost(message, repeated, tag = "18")]
@@ -132,10 +131,9 @@ struct StoredPlace {
 impl Member {
     pub fn encode(mut self) -> Bytes {
         let Memory { seen, applied, refused } = self.take_memory();
-        let (seen_hashes, seen_arrivals_ms, seen_places) = seen.into_columns();
+        let (seen_hashes, seen_arrivals_s, seen_places) = seen.into_columns();
         let mut partitions = Vec::new();
         let stored = StoredMember {
-            id: Bytes::copy_from_slice(&self.id.to_bytes()),
             first_seen_ms: self.first_seen.map(Timestamp::as_ms),
             last_seen_ms: self.last_seen.map(Timestamp::as_ms),
             updated_at_ms: self.updated_at.map(Timestamp::as_ms),
@@ -146,8 +144,8 @@ impl Member {
             counts: self.counts.into_iter().map(StoredCount::from).collect(),
             traits: self.traits.into_iter().map(StoredTrait::from).collect(),
             recent: self.recent.into_iter().map(StoredEvent::from).collect(),
-            seen_hashes,
-            seen_arrivals_ms: differences(seen_arrivals_ms),
+            seen_hashes: hashes_to_bytes(&seen_hashes),
+            seen_arrivals_s: differences(seen_arrivals_s),
             seen_places: seen_places.iter().map(|place| StoredSeenPlace::new(place, &mut partitions)).collect(),
             applied: applied.iter().map(|(p, o)| StoredPlace::new(p, *o, &mut partitions)).collect(),
             refused: refused.iter().map(|refusal| StoredRefusal::new(refusal, &mut partitions)).collect(),
@@ -156,16 +154,17 @@ impl Member {
         stored.encode_to_vec().into()
     }
 
-    pub fn decode(body: Bytes) -> Result<Self, BadItem> {
+    pub fn decode(body: Bytes, id: ProfileId) -> Result<Self, BadItem> {
         let stored = StoredMember::decode(body).map_err(|e| BadItem::new("profile", e))?;
         let partitions: Vec<PartitionId> = stored.partitions.iter().map(PartitionId::new).collect();
         let places = stored.seen_places.into_iter().map(|place| place.read(&partitions)).collect::<Result<_, _>>()?;
-        let seen = Seen::new(stored.seen_hashes, sums(stored.seen_arrivals_ms), places).ok_or_else(|| {
+        let hashes = hashes_of_bytes(&stored.seen_hashes)?;
+        let seen = Seen::new(hashes, sums(stored.seen_arrivals_s), places).ok_or_else(|| {
             BadItem::new("profile", "its messages, their arrivals and their places do not belong together")
         })?;
         let applied = stored.applied.into_iter().map(|place| place.read(&partitions)).collect::<Result<_, _>>()?;
         let refused = stored.refused.into_iter().map(|refusal| refusal.read(&partitions)).collect::<Result<_, _>>()?;
-        let mut member = Self::new(read_id(&stored.id)?).with_memory(Memory { seen, applied, refused });
+        let mut member = Self::new(id).with_memory(Memory { seen, applied, refused });
         member.first_seen = stored.first_seen_ms.map(Timestamp::from_ms);
         member.last_seen = stored.last_seen_ms.map(Timestamp::from_ms);
         member.updated_at = stored.updated_at_ms.map(Timestamp::from_ms);
@@ -183,8 +182,6 @@ impl Member {
 /// A part of [`StoredMember`]: the reader passes over the rest.
 #[derive(Clone, PartialEq, Message)]
 struct StoredOutline {
-    #[prost(bytes = "bytes", tag = "1")]
-    id: Bytes,
     #[prost(sint64, optional, tag = "2")]
     first_seen_ms: Option<i64>,
     #[prost(sint64, optional, tag = "3")]
@@ -198,9 +195,9 @@ struct StoredOutline {
 }
 
 impl Outline {
-    pub fn decode(body: Bytes) -> Result<Self, BadItem> {
+    pub fn decode(body: Bytes, id: ProfileId) -> Result<Self, BadItem> {
         let stored = StoredOutline::decode(body).map_err(|e| BadItem::new("profile", e))?;
-        let mut member = Member::new(read_id(&stored.id)?);
+        let mut member = Member::new(id);
         member.first_seen = stored.first_seen_ms.map(Timestamp::from_ms);
         member.last_seen = stored.last_seen_ms.map(Timestamp::from_ms);
         member.events = stored.events;
@@ -210,9 +207,17 @@ impl Outline {
     }
 }
 
-fn read_id(bytes: &[u8]) -> Result<ProfileId, BadItem> {
-    let id: [u8; 16] = bytes.try_into().map_err(|_| BadItem::new("profile", "its id is not 16 bytes"))?;
-    Ok(ProfileId::from_bytes(id))
+fn hashes_to_bytes(hashes: &[u64]) -> Bytes {
+    hashes.iter().flat_map(|hash| hash.to_le_bytes().into_iter().take(HASH_BYTES)).collect()
+}
+
+fn hashes_of_bytes(bytes: &[u8]) -> Result<Vec<u64>, BadItem> {
+    let (hashes, rest) = bytes.as_chunks::<HASH_BYTES>();
+    if !rest.is_empty() {
+        return Err(BadItem::new("profile", "a message's hash is cut short"));
+    }
+    let hash = |bytes: &[u8; HASH_BYTES]| bytes.iter().rev().fold(0, |hash, byte| hash << 8 | u64::from(*byte));
+    Ok(hashes.iter().map(hash).collect())
 }
 
 fn text(bytes: Bytes) -> Result<ByteString, BadItem> {

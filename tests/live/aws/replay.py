@@ -65,7 +65,7 @@ def progress(job):
     item = dynamodb.get_item(TableName=OUTPUTS["StateTable"], Key=key, ConsistentRead=True).get("Item")
     if item is None:
         return None
-    numbers = fields(item["body"]["B"])
+    numbers = fields(item["b"]["B"])
     return (numbers.get(3, 0), numbers.get(4, 0)) if numbers.get(6) else None
 
 

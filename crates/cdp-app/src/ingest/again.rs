@@ -1,4 +1,4 @@
-//! A batch that broke off comes again: the same is decided, and State is not asked event by event.
+//! A batch that broke off comes again, and a worker meets people whom it does not know: State is not asked event by event.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -39,24 +39,57 @@ impl State for Counting {
     }
 }
 
+type Platform = Ingest<Counting, MemoryLake, Counter>;
+
+fn platform() -> Platform {
+    let (state, lake, rules) = (Counting::default(), MemoryLake::default(), Rules::default());
+    Ingest { state, lake, clock: Counter::default(), rules }
+}
+
+fn records(platform: &Platform, count: u64, event: impl Fn(u64) -> String) -> Vec<Record> {
+    let record = |at: u64| Record {
+        sequence: Sequence::from(at),
+        arrived_at: platform.clock.now(),
+        partition_key: "k".into(),
+        data: event(at).into(),
+    };
+    (0..count).map(record).collect()
+}
+
+#[test]
+fn a_worker_that_knows_nobody_reads_many_at_a_time() {
+    block_on(async {
+        let platform = platform();
+        // Half of the 300 people have a profile for their device, which a login joins.
+        let visit =
+            records(&platform, 150, |n| format!(r#"{{"type":"page","messageId":"v{n}","anonymousId":"p{n}"}}"#));
+        let named = |n: u64| format!(r#""userId":"u{n}","anonymousId":"p{n}","traits":{{"email":"e{n}@x.org"}}"#);
+        let first = records(&platform, 300, |n| format!(r#"{{"type":"identify","messageId":"a{n}",{}}}"#, named(n)));
+        let known = records(&platform, 300, |n| format!(r#"{{"type":"identify","messageId":"b{n}",{}}}"#, named(n)));
+        let renamed = records(&platform, 300, |n| {
+            format!(r#"{{"type":"track","event":"Seen","messageId":"c{n}","userId":"u{n}","anonymousId":"q{n}"}}"#)
+        });
+        for (partition, records, most) in [("a", visit, 20), ("b", first, 30), ("c", known, 30), ("d", renamed, 45)] {
+            platform.state.reads.store(0, Ordering::Relaxed);
+            let mut worker = platform.open(PartitionId::new(partition)).await.expect("memory");
+            let report = worker.take_records(&records, "test").await.expect("memory");
+            assert_eq!(report.counts.accepted, records.len() as u64, "{partition}");
+            let reads = platform.state.reads.load(Ordering::Relaxed);
+            assert!(reads < most, "{reads} reads in {partition}");
+        }
+    });
+}
+
 #[test]
 fn a_batch_that_broke_off_is_decided_as_before_in_few_reads() {
     block_on(async {
-        let (state, lake, rules) = (Counting::default(), MemoryLake::default(), Rules::default());
-        let platform = Ingest { state, lake, clock: Counter::default(), rules };
-        let record = |at: u64| {
+        let platform = platform();
+        let records = records(&platform, 600, |at| {
             let (user, phone) = (at % 150, at % 200);
-            let event = format!(
+            format!(
                 r#"{{"type":"track","event":"Seen","messageId":"{at}","userId":"u{user}","anonymousId":"p{phone}"}}"#
-            );
-            Record {
-                sequence: Sequence::from(at),
-                arrived_at: platform.clock.now(),
-                partition_key: "k".into(),
-                data: event.into(),
-            }
-        };
-        let records: Vec<Record> = (0..600).map(record).collect();
+            )
+        });
         let shard = PartitionId::new("shard");
 
         platform.state.breaks.store(true, Ordering::Relaxed);

@@ -2,17 +2,18 @@
 
 use std::mem;
 
-use cdp_event::{Identifier, PartitionId};
-use cdp_identity::{Belonging, Known, ProfileId};
+use cdp_event::PartitionId;
+use cdp_identity::{BadItem, Belonging, ProfileId};
 use cdp_ports::{FaultKind, Item, Key, State, Transaction, Version, Write};
 use cdp_profile::{Member, Outline};
 use hashbrown::HashMap;
 
-use super::resolve::{IdentityCache, Single, founded};
+use super::resolve::{IdentityCache, Single};
 use super::{IngestError, LandingEvent};
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoints, check_fence};
 use crate::keys::profile_key;
 use crate::profile_item::ProfileItem;
+use crate::sets::founded;
 
 /// Profiles that are read, and written, together.
 const AT_A_TIME: usize = 128;
@@ -28,6 +29,8 @@ pub(super) struct Applied {
 pub(super) struct Apply<'a, S> {
     pub state: &'a S,
     pub partition: &'a PartitionId,
+    /// The checkpoint's version while this worker has the partition.
+    pub fence: Version,
     pub in_flight: &'a mut Checkpoints,
     /// Knows the sets of new profiles.
     pub cache: &'a IdentityCache,
@@ -36,8 +39,8 @@ pub(super) struct Apply<'a, S> {
 /// A profile and its events, by their places in the batch.
 type Group = (ProfileId, Vec<usize>);
 
-/// A profile as it was read, and the version that it was read at; without one, it is new.
-type Read = (Option<Version>, ProfileItem);
+/// A group, its profile as it was read, and the version that it was read at; without one, it is new.
+type Task = (Group, Option<Version>, ProfileItem);
 
 /// Whether events that were not applied yet are applied now, or noted as refused.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,7 +56,6 @@ struct Next {
     read_at: Option<Version>,
     /// False: it was all applied before.
     is_changed: bool,
-    writes: Vec<Write>,
 }
 
 /// Groups that have not been applied.
@@ -72,8 +74,8 @@ impl<S: State> Apply<'_, S> {
         let is_joined = |(_, events): &Group| events.iter().any(|at| !landing[*at].resolved.edges.is_empty());
         let (mut late, groups): (Vec<Group>, Vec<Group>) = by_profile(landing).into_iter().partition(is_joined);
         for some in groups.chunks(AT_A_TIME) {
-            let read = self.peek(some, landing).await?;
-            let Left { stale, full } = self.apply_some(some, read, Room::There, landing, &mut applied).await?;
+            let tasks = self.peek(some, landing).await?;
+            let Left { stale, full } = self.apply_some(tasks, Room::There, landing, &mut applied).await?;
             late.extend(stale.into_iter().chain(full));
         }
         // And whom somebody else has written meanwhile, or a moment ago.
@@ -83,7 +85,11 @@ impl<S: State> Apply<'_, S> {
             (late, full) = (left.stale, [full, left.full].concat());
         }
         while !full.is_empty() {
-            full = self.apply_anew(full, Room::Not, landing, &mut applied).await?.stale;
+            let left = self.apply_anew(full, Room::Not, landing, &mut applied).await?;
+            for (profile, _) in &left.full {
+                tracing::error!(%profile, "{profile} has no room to note what it refused; if that is delivered again, it may count");
+            }
+            full = left.stale;
         }
         Ok(applied)
     }
@@ -97,8 +103,9 @@ impl<S: State> Apply<'_, S> {
     ) -> Result<Left, IngestError> {
         let mut all = Left::default();
         for some in groups.chunks(AT_A_TIME) {
-            let read = self.get(some, landing).await?;
-            let Left { stale, full } = self.apply_some(some, read, room, landing, applied).await?;
+            let mut tasks = Vec::with_capacity(some.len());
+            self.get(some.to_vec(), landing, &mut tasks).await?;
+            let Left { stale, full } = self.apply_some(tasks, room, landing, applied).await?;
             all.stale.extend(stale);
             all.full.extend(full);
         }
@@ -106,55 +113,77 @@ impl<S: State> Apply<'_, S> {
     }
 
     /// The profiles as the batch knows them already, or as they may have been a moment ago.
-    async fn peek(&self, groups: &[Group], landing: &[LandingEvent<'_, '_>]) -> Result<Vec<Read>, IngestError> {
-        let unknown = groups.iter().filter(|(profile, _)| self.cache.single(*profile).is_none());
-        let unknown: Vec<Key> = unknown.map(|(profile, _)| profile_key(*profile)).collect();
-        let mut items = self.state.peek(&unknown).await?.into_iter();
-        let mut read = Vec::with_capacity(groups.len());
+    async fn peek(&self, groups: &[Group], landing: &[LandingEvent<'_, '_>]) -> Result<Vec<Task>, IngestError> {
+        let mut tasks = Vec::with_capacity(groups.len());
+        let mut unknown = Vec::new();
         for group in groups {
-            read.push(match self.cache.single(group.0) {
-                Some((Single { version, member, .. }, set)) => {
-                    let belonging = Belonging::Alone(set.clone());
-                    (*version, ProfileItem { belonging, member: member.clone() })
+            match self.cache.single(group.0) {
+                Some((Single { version, member }, set)) => {
+                    let member = Member::decode(member.clone(), group.0)?;
+                    let item = ProfileItem { belonging: Belonging::Alone(set.clone()), member };
+                    tasks.push((group.clone(), *version, item));
                 }
-                None => self.read(group, items.next().flatten(), landing).await?,
-            });
+                None => unknown.push(group.clone()),
+            }
         }
-        Ok(read)
+        let items = self.state.peek(&keys_of(&unknown)).await?;
+        let missing = take_read(unknown, items, &mut tasks)?;
+        self.get(missing, landing, &mut tasks).await?;
+        Ok(tasks)
     }
 
-    async fn get(&self, groups: &[Group], landing: &[LandingEvent<'_, '_>]) -> Result<Vec<Read>, IngestError> {
-        let keys: Vec<Key> = groups.iter().map(|(profile, _)| profile_key(*profile)).collect();
-        let mut read = Vec::with_capacity(groups.len());
-        for (group, item) in groups.iter().zip(self.state.get(&keys).await?) {
-            read.push(self.read(group, item, landing).await?);
+    /// The profiles as they stand. Those that are not there yet were founded by another partition's events, which are on their way.
+    async fn get(
+        &self,
+        groups: Vec<Group>,
+        landing: &[LandingEvent<'_, '_>],
+        tasks: &mut Vec<Task>,
+    ) -> Result<(), IngestError> {
+        if groups.is_empty() {
+            return Ok(());
         }
-        Ok(read)
+        let items = self.state.get(&keys_of(&groups)).await?;
+        let missing = take_read(groups, items, tasks)?;
+        let profiles: Vec<ProfileId> = missing.iter().map(|(profile, _)| *profile).collect();
+        let named = missing.iter().flat_map(|(_, events)| events).flat_map(|at| landing[*at].event.named());
+        let mut sets = founded(self.state, &profiles, named).await?;
+        for group in missing {
+            if let Some(set) = sets.remove(&group.0) {
+                let item = ProfileItem { belonging: Belonging::Alone(set), member: Member::new(group.0) };
+                tasks.push((group, None, item));
+            }
+        }
+        Ok(())
     }
 
     async fn apply_some(
         &mut self,
-        groups: &[Group],
-        read: Vec<Read>,
+        tasks: Vec<Task>,
         room: Room,
         landing: &mut [LandingEvent<'_, '_>],
         applied: &mut Applied,
     ) -> Result<Left, IngestError> {
-        self.in_flight.learn(self.state, read.iter().flat_map(|(_, item)| item.member.partitions())).await?;
-        let nexts = groups.iter().zip(read).map(|((_, events), read)| self.next(events, read, room, landing));
-        let mut nexts: Vec<Next> = nexts.collect();
-        let writes = nexts.iter_mut().filter(|next| next.is_changed).map(|next| mem::take(&mut next.writes));
-        let transactions = writes.map(|writes| Transaction { writes, durable: false }).collect();
+        self.in_flight.learn(self.state, tasks.iter().flat_map(|(.., item)| item.member.partitions())).await?;
+        // After the profiles were read: whoever has the partition now writes them later, so that these writes come too late.
+        check_fence(self.state, self.partition, self.fence).await?;
+        let (mut nexts, mut transactions) = (Vec::with_capacity(tasks.len()), Vec::with_capacity(tasks.len()));
+        for (group, read_at, item) in tasks {
+            let (next, writes) = self.next(&group.1, read_at, item, room, landing);
+            if next.is_changed {
+                transactions.push(Transaction { writes, durable: false });
+            }
+            nexts.push((group, next));
+        }
         let mut outcomes = self.state.commit_each(transactions).await.into_iter();
         let mut left = Left::default();
-        for (group, next) in groups.iter().zip(nexts) {
+        for (group, next) in nexts {
             let outcome = if next.is_changed { outcomes.next().unwrap_or(Ok(())) } else { Ok(()) };
             match outcome {
                 Ok(()) => applied.insert(group.0, next),
-                Err(error) if error.is_stale() => left.stale.push(group.clone()),
+                Err(error) if error.is_stale() => left.stale.push(group),
                 Err(error) if error.kind == FaultKind::Refused => {
                     tracing::warn!(profile = %group.0, "{} takes no more events for now: {error}", group.0);
-                    left.full.push(group.clone());
+                    left.full.push(group);
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -162,28 +191,14 @@ impl<S: State> Apply<'_, S> {
         Ok(left)
     }
 
-    async fn read(
+    fn next(
         &self,
-        (profile, events): &Group,
-        item: Option<Item>,
-        landing: &[LandingEvent<'_, '_>],
-    ) -> Result<Read, IngestError> {
-        if let Some(item) = item {
-            return Ok((Some(item.version), ProfileItem::decode(item.body)?));
-        }
-        let new = |set| (None, ProfileItem { belonging: Belonging::Alone(set), member: Member::new(*profile) });
-        if let Some(set) = self.cache.set_of(*profile).filter(|set| set.members() == [*profile]) {
-            return Ok(new(set.clone()));
-        }
-        // Another partition's events have founded it. They are on their way, if they did not come a moment ago.
-        if let Some(item) = self.state.get(&[profile_key(*profile)]).await?.pop().flatten() {
-            return Ok((Some(item.version), ProfileItem::decode(item.body)?));
-        }
-        let named = events.iter().flat_map(|at| landing[*at].event.named()).cloned();
-        Ok(new(founded(self.state, *profile, &named.collect::<Vec<Identifier<'_>>>()).await?))
-    }
-
-    fn next(&self, events: &[usize], (read_at, item): Read, room: Room, landing: &mut [LandingEvent<'_, '_>]) -> Next {
+        events: &[usize],
+        read_at: Option<Version>,
+        item: ProfileItem,
+        room: Room,
+        landing: &mut [LandingEvent<'_, '_>],
+    ) -> (Next, Vec<Write>) {
         let ProfileItem { belonging, mut member } = item;
         let reached = member.reached(self.partition);
         if let (Room::Not, Some(last)) = (room, events.last()) {
@@ -202,8 +217,27 @@ impl<S: State> Apply<'_, S> {
             member.forget(&*self.in_flight, newest);
             writes = ProfileItem { belonging: belonging.clone(), member }.writes(read_at);
         }
-        Next { belonging, outline, read_at, is_changed, writes }
+        (Next { belonging, outline, read_at, is_changed }, writes)
     }
+}
+
+fn keys_of(groups: &[Group]) -> Vec<Key> {
+    groups.iter().map(|(profile, _)| profile_key(*profile)).collect()
+}
+
+/// Answers the groups whose profiles are not there.
+fn take_read(groups: Vec<Group>, items: Vec<Option<Item>>, tasks: &mut Vec<Task>) -> Result<Vec<Group>, BadItem> {
+    let mut missing = Vec::new();
+    for (group, item) in groups.into_iter().zip(items) {
+        match item {
+            Some(item) => {
+                let profile = ProfileItem::decode(item.body, group.0)?;
+                tasks.push((group, Some(item.version), profile));
+            }
+            None => missing.push(group),
+        }
+    }
+    Ok(missing)
 }
 
 impl Applied {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::iter;
 
 use cdp_event::{Envelope, Offset, PartitionId, Timestamp};
-use cdp_identity::{Belonging, Edge, IdentitySet, ProfileId, SetItem};
+use cdp_identity::{Belonging, Edge, IdentitySet, ProfileId};
 use cdp_lake::rows::{EventRows, IdentityRow, IdentityRows, ProfileRow, ProfileRows, QuarantineRow, QuarantineRows};
 use cdp_ports::{Batches, Chance, Clock, DataFile, Landing, State, TableName};
 use cdp_profile::{Person, Verdict};
@@ -13,11 +13,10 @@ use serde::Serialize;
 
 use super::apply::Applied;
 use super::{Ingest, IngestError, LandingEvent, Refused};
-use crate::keys::{profile_key, set_key};
-use crate::profile_item::{ProfileItem, load_set};
+use crate::keys::profile_key;
+use crate::profile_item::{Unopened, outline};
+use crate::sets::{READ_AHEAD, sets_at};
 
-/// Profiles of one read.
-const READ_AHEAD: usize = 500;
 /// Rows in memory on their way into a file: they stay in the processor's cache.
 const ROWS_AT_A_TIME: usize = 1024;
 
@@ -203,8 +202,7 @@ impl<S: State, L: Landing, C: Clock + Chance> Land<'_, S, L, C> {
             let keys: Vec<_> = some.iter().map(|member| profile_key(*member)).collect();
             for (member, item) in some.iter().zip(self.ingest.state.get(&keys).await?) {
                 if let Some(item) = item {
-                    let outline = ProfileItem::decode_outline(item.body)?;
-                    self.applied.outlines.insert(*member, (item.version, outline));
+                    self.applied.outlines.insert(*member, (item.version, outline(item.body, *member)?));
                 }
             }
         }
@@ -263,16 +261,10 @@ impl<S: State, L: Landing, C: Clock + Chance> Land<'_, S, L, C> {
                 None => {}
             }
         }
-        let state = &self.ingest.state;
-        for some in apart.chunks(READ_AHEAD) {
-            let keys: Vec<_> = some.iter().map(|(_, root)| set_key(*root)).collect();
-            for ((profile, root), item) in some.iter().zip(state.get(&keys).await?) {
-                let set = match item.map(|item| SetItem::decode(item.body)).transpose()? {
-                    Some(SetItem::Root(set)) => set,
-                    Some(SetItem::MergedInto(_)) | None => load_set::<IngestError>(state, *root).await?.1,
-                };
-                sets.put(*profile, set);
-            }
+        let roots: Vec<ProfileId> = apart.iter().map(|(_, root)| *root).collect();
+        let found = sets_at(&self.ingest.state, &roots).await?;
+        for ((profile, _), (_, set)) in apart.into_iter().zip(found) {
+            sets.put(profile, set);
         }
         Ok(sets)
     }
@@ -285,7 +277,8 @@ impl<S: State, L: Landing, C: Clock + Chance> Land<'_, S, L, C> {
             let keys: Vec<_> = some.iter().map(|profile| profile_key(*profile)).collect();
             for (profile, item) in some.iter().zip(self.ingest.state.get(&keys).await?) {
                 if let Some(item) = item {
-                    self.applied.belongings.insert(*profile, ProfileItem::decode(item.body)?.belonging);
+                    let Unopened { belonging, .. } = Unopened::decode(item.body, *profile)?;
+                    self.applied.belongings.insert(*profile, belonging);
                 }
             }
         }

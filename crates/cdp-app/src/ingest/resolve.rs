@@ -1,26 +1,24 @@
 //! Resolve: whose is each event? Claims and edges are made here, in transactions of at most 100 items, in event order.
 
+mod ahead;
 mod cache;
 mod earlier;
 mod load;
 mod staged;
 
 use cdp_event::{Event, Identifier, Offset, PartitionId, Reason, Rejection};
-use cdp_identity::{BadItem, Candidate, Claim, Decision, Demotion, Edge, Known, Occasion, ProfileId, Rules, decide};
-use cdp_ports::{Condition, Item, State, Version, Write};
+use cdp_identity::{BadItem, Candidate, Decision, Demotion, Edge, Known, Occasion, ProfileId, Rules, decide};
+use cdp_ports::{Condition, MAX_TRANSACTION_ITEMS, State, Version, Write};
 use hashbrown::HashSet;
 
+use self::ahead::Ahead;
 pub(super) use self::cache::{IdentityCache, Single};
 use self::earlier::Earlier;
-pub(super) use self::load::founded;
 use self::load::load;
 use self::staged::Staged;
 use super::{IngestError, Valid};
 use crate::checkpoint;
-use crate::keys::{checkpoint_key, claim_key};
-
-/// Keys of one read.
-const READ_AHEAD: usize = 1000;
+use crate::keys::checkpoint_key;
 
 /// What identity said of one event.
 #[derive(Clone, Debug)]
@@ -38,31 +36,6 @@ impl Resolved {
     }
 }
 
-/// What was known of a batch's identifiers before it.
-struct Ahead {
-    /// Who had claimed each identifier that the events name, in their order, where the cache knew. True for ever.
-    claims: Vec<Option<ProfileId>>,
-    /// Where each event's begin.
-    starts: Vec<usize>,
-    /// Those that nobody had claimed.
-    unclaimed: HashSet<Identifier<'static>>,
-    earlier: Earlier,
-}
-
-impl Ahead {
-    fn claim(&self, event: usize, identifier: usize) -> Option<ProfileId> {
-        let start = self.starts.get(event)?;
-        self.claims.get(start + identifier).copied().flatten()
-    }
-
-    /// What the events name may be claimed by now.
-    fn forget(&mut self, events: &[Valid<'_>]) {
-        for identifier in events.iter().flat_map(|valid| valid.event.named()) {
-            self.unclaimed.remove(&identifier.clone().into_owned());
-        }
-    }
-}
-
 pub(super) struct Resolver<'r, S> {
     pub state: &'r S,
     pub rules: &'r Rules,
@@ -73,6 +46,19 @@ pub(super) struct Resolver<'r, S> {
     pub reach: Option<Offset>,
 }
 
+/// Whom an event names.
+struct Named<'a> {
+    candidates: Vec<Candidate<'a>>,
+    alias: Option<Candidate<'a>>,
+    blocked: Vec<Identifier<'static>>,
+}
+
+impl<'a> Named<'a> {
+    fn all(&self) -> impl Iterator<Item = &Candidate<'a>> {
+        self.candidates.iter().chain(&self.alias)
+    }
+}
+
 impl<S: State> Resolver<'_, S> {
     /// One outcome for each event, in order. Repeatable: what an earlier delivery decided is found, not decided again.
     pub async fn resolve(
@@ -80,14 +66,14 @@ impl<S: State> Resolver<'_, S> {
         events: &[Valid<'_>],
         cache: &mut IdentityCache,
     ) -> Result<Vec<Result<Resolved, Rejection>>, IngestError> {
-        cache.begin_batch();
         let mut ahead = self.read_ahead(events, cache).await?;
         let mut outcomes = Vec::with_capacity(events.len());
+        let mut most_items = MAX_TRANSACTION_ITEMS;
         while outcomes.len() < events.len() {
             let begun = outcomes.len();
             let mut staged = Staged::default();
             for (at, Valid { event, .. }) in events.iter().enumerate().skip(begun) {
-                let outcome = self.resolve_one(at, event, cache, &mut ahead, &mut staged).await?;
+                let outcome = self.resolve_one(at, event, cache, &mut ahead, &mut staged, most_items).await?;
                 let Some(outcome) = outcome else { break };
                 outcomes.push(outcome);
             }
@@ -96,12 +82,17 @@ impl<S: State> Resolver<'_, S> {
             }
             let fence = Write::Check { key: checkpoint_key(self.partition), condition: Condition::At(self.fence) };
             match self.state.commit(staged.transaction(fence)).await {
-                Ok(()) => staged.settle(cache),
+                Ok(()) => {
+                    staged.settle(cache);
+                    most_items = MAX_TRANSACTION_ITEMS.min(most_items * 2);
+                }
                 Err(error) if error.is_stale() => {
-                    self.check_fence().await?;
+                    checkpoint::check_fence(self.state, self.partition, self.fence).await?;
                     staged.undo(cache);
-                    ahead.forget(&events[begun..outcomes.len()]);
+                    self.look_again(&events[begun..outcomes.len()], cache, &mut ahead).await?;
                     outcomes.truncate(begun);
+                    // The fewer profiles, the less likely that somebody else writes one of them meanwhile.
+                    most_items /= 2;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -117,13 +108,54 @@ impl<S: State> Resolver<'_, S> {
         cache: &mut IdentityCache,
         ahead: &mut Ahead,
         staged: &mut Staged,
+        most_items: usize,
     ) -> Result<Option<Result<Resolved, Rejection>>, IngestError> {
+        let mut named = self.named(at, event, cache, ahead).await?;
+        let returned = self.may_have_come_before(event.offset);
+        if !returned
+            && named.alias.is_none()
+            && let Some(profile) = self.settled(&named.candidates, cache)
+        {
+            return Ok(Some(Ok(Resolved::plain(profile, named.blocked))));
+        }
+        if named.candidates.is_empty() {
+            let names = named.blocked.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let detail = format!("all identifiers are placeholders: {names}, by rules {}", self.rules.version());
+            return Ok(Some(Err(Rejection::of("userId", Reason::BlockedIdentifiers, detail))));
+        }
+        let occasion =
+            Occasion { partition: self.partition, offset: event.offset, at: event.received_at, source: &event.source };
+        let decision = loop {
+            let Some(decision) = self.decide(&named, occasion, cache, staged).await? else { return Ok(None) };
+            if !self.has_doubts(&decision, cache, ahead).await? {
+                break decision;
+            }
+            named = self.named(at, event, cache, ahead).await?;
+        };
+        if !staged.has_room(&decision, cache, most_items) {
+            return Ok(None);
+        }
+        let resolved = staged.add(decision, self.partition, event.offset, cache)?;
+        let mut resolved = Resolved { blocked: named.blocked.clone(), ..resolved };
+        if returned {
+            self.recall(&named, event.offset, cache, &ahead.earlier, &mut resolved);
+        }
+        Ok(Some(Ok(resolved)))
+    }
+
+    async fn named<'a>(
+        &self,
+        at: usize,
+        event: &Event<'a>,
+        cache: &mut IdentityCache,
+        ahead: &mut Ahead,
+    ) -> Result<Named<'a>, IngestError> {
         let mut blocked = Vec::new();
         let mut candidates = Vec::with_capacity(event.identifiers.len());
         for (place, identifier) in event.identifiers.iter().enumerate() {
             let candidate = match ahead.claim(at, place) {
                 Some(profile) => Some(Candidate { identifier: identifier.clone(), claimed_by: Some(profile) }),
-                None => self.candidate(identifier, cache, &mut ahead.unclaimed).await?,
+                None => self.candidate(identifier, cache, ahead).await?,
             };
             match candidate {
                 Some(candidate) => candidates.push(candidate),
@@ -132,75 +164,13 @@ impl<S: State> Resolver<'_, S> {
         }
         let alias = match &event.alias {
             Some(identifier) => {
-                let alias = self.candidate(identifier, cache, &mut ahead.unclaimed).await?;
+                let alias = self.candidate(identifier, cache, ahead).await?;
                 blocked.extend(alias.is_none().then(|| identifier.clone().into_owned()));
                 alias
             }
             None => None,
         };
-        let returned = self.may_have_come_before(event.offset);
-        if !returned
-            && alias.is_none()
-            && let Some(profile) = self.settled(&candidates, cache)
-        {
-            return Ok(Some(Ok(Resolved::plain(profile, blocked))));
-        }
-        if candidates.is_empty() {
-            let names = blocked.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let detail = format!("all identifiers are placeholders: {names}, by rules {}", self.rules.version());
-            return Ok(Some(Err(Rejection::of("userId", Reason::BlockedIdentifiers, detail))));
-        }
-
-        let occasion =
-            Occasion { partition: self.partition, offset: event.offset, at: event.received_at, source: &event.source };
-        let named: Vec<Identifier<'_>> = candidates.iter().chain(&alias).map(|c| c.identifier.clone()).collect();
-        let Some(decision) = self.decide(candidates, alias, &named, occasion, cache, staged).await? else {
-            return Ok(None);
-        };
-        if !staged.has_room(&decision, cache) {
-            return Ok(None);
-        }
-        let mut resolved = Resolved { blocked, ..staged.add(decision, self.partition, event.offset, cache) };
-        if returned {
-            self.recall(&named, event.offset, cache, &ahead.earlier, &mut resolved);
-        }
-        Ok(Some(Ok(resolved)))
-    }
-
-    /// `None`: State tells of a set that is staged; commit that first.
-    async fn decide(
-        &self,
-        candidates: Vec<Candidate<'_>>,
-        alias: Option<Candidate<'_>>,
-        named: &[Identifier<'_>],
-        occasion: Occasion<'_>,
-        cache: &mut IdentityCache,
-        staged: &Staged,
-    ) -> Result<Option<Decision>, IngestError> {
-        let claimants: Vec<ProfileId> = candidates.iter().chain(&alias).filter_map(|c| c.claimed_by).collect();
-        let is_unknown = |profile: &ProfileId| cache.set_of(*profile).is_none();
-        let mut unread: Vec<ProfileId> = claimants.iter().copied().filter(is_unknown).collect();
-        loop {
-            if !self.load_sets(&unread, named, cache, staged).await? {
-                return Ok(None);
-            }
-            let Some(decision) = decide(candidates.clone(), alias.clone(), cache, self.rules, occasion) else {
-                return Err(BadItem::new(
-                    "identity set",
-                    format!("a claim names a profile without one: {claimants:?}"),
-                )
-                .into());
-            };
-            unread = cache.unread(&decision);
-            if unread.is_empty() {
-                return Ok(Some(decision));
-            }
-        }
-    }
-
-    async fn check_fence(&self) -> Result<(), IngestError> {
-        let current = checkpoint::load_versioned(self.state, self.partition).await?.and_then(|(version, _)| version);
-        if current == Some(self.fence) { Ok(()) } else { Err(IngestError::Fenced(self.partition.clone())) }
+        Ok(Named { candidates, alias, blocked })
     }
 
     /// `None`: the value is blocked.
@@ -208,7 +178,7 @@ impl<S: State> Resolver<'_, S> {
         &self,
         identifier: &Identifier<'a>,
         cache: &mut IdentityCache,
-        unclaimed: &mut HashSet<Identifier<'static>>,
+        ahead: &mut Ahead,
     ) -> Result<Option<Candidate<'a>>, IngestError> {
         let identifier = identifier.clone();
         if let Some(profile) = cache.claimed_by(&identifier) {
@@ -217,12 +187,11 @@ impl<S: State> Resolver<'_, S> {
         if self.rules.is_blocked(&identifier) {
             return Ok(None);
         }
-        let known: &HashSet<Identifier<'a>> = unclaimed;
+        let known: &HashSet<Identifier<'a>> = &ahead.unclaimed;
         let claimed_by = if known.contains(&identifier) {
             None
         } else {
-            let item = self.state.get(&[claim_key(&identifier)]).await?;
-            learn_claims(std::slice::from_ref(&identifier), item, cache, unclaimed)?;
+            self.read_claims(std::slice::from_ref(&identifier), cache, ahead).await?;
             cache.claimed_by(&identifier)
         };
         Ok(Some(Candidate { identifier, claimed_by }))
@@ -256,16 +225,69 @@ impl<S: State> Resolver<'_, S> {
         self.reach.is_some_and(|reach| offset <= reach)
     }
 
+    /// With the sets that it changes as they stand. `None`: State tells of a set that is staged; commit that first.
+    async fn decide(
+        &self,
+        named: &Named<'_>,
+        occasion: Occasion<'_>,
+        cache: &mut IdentityCache,
+        staged: &Staged,
+    ) -> Result<Option<Decision>, IngestError> {
+        let claimants: Vec<ProfileId> = named.all().filter_map(|candidate| candidate.claimed_by).collect();
+        let mut unread: Vec<ProfileId> =
+            claimants.iter().copied().filter(|profile| cache.set_of(*profile).is_none()).collect();
+        loop {
+            unread.sort_unstable();
+            unread.dedup();
+            let identifiers = named.all().map(|candidate| &candidate.identifier);
+            let loaded = load(self.state, &unread, identifiers, cache).await?;
+            if loaded.iter().any(|(_, set)| staged.has_set(set.root())) {
+                return Ok(None);
+            }
+            cache.learn(&unread, loaded);
+            let (candidates, alias) = (named.candidates.clone(), named.alias.clone());
+            let Some(decision) = decide(candidates, alias, cache, self.rules, occasion) else {
+                return Err(BadItem::new(
+                    "identity set",
+                    format!("a claim names a profile without one: {claimants:?}"),
+                )
+                .into());
+            };
+            unread = cache.unread(&decision);
+            if unread.is_empty() {
+                return Ok(Some(decision));
+            }
+        }
+    }
+
+    /// Whether the decision keeps from joining what somebody has claimed a moment ago. What it claims needs no second look.
+    async fn has_doubts(
+        &self,
+        decision: &Decision,
+        cache: &mut IdentityCache,
+        ahead: &mut Ahead,
+    ) -> Result<bool, IngestError> {
+        let demoted = decision.demotions.iter().filter(|demotion| demotion.claimed_by.is_none());
+        let doubted: Vec<Identifier<'static>> =
+            demoted.map(|demotion| demotion.identifier.clone()).filter(|id| ahead.doubtful.remove(id)).collect();
+        if doubted.is_empty() {
+            return Ok(false);
+        }
+        ahead.unclaimed.retain(|identifier| !doubted.contains(identifier));
+        self.read_claims(&doubted, cache, ahead).await?;
+        Ok(doubted.iter().any(|identifier| cache.claimed_by(identifier).is_some()))
+    }
+
     /// What an earlier delivery of this very event claimed and joined belongs to its outcome.
     fn recall(
         &self,
-        named: &[Identifier<'_>],
+        named: &Named<'_>,
         offset: Offset,
         cache: &IdentityCache,
         earlier: &Earlier,
         resolved: &mut Resolved,
     ) {
-        for identifier in named {
+        for Candidate { identifier, .. } in named.all() {
             if let Some(profile) = earlier.claimed(identifier, offset) {
                 resolved.claims.push((identifier.clone().into_owned(), profile));
             }
@@ -277,70 +299,4 @@ impl<S: State> Resolver<'_, S> {
             resolved.edges.extend(joined);
         }
     }
-
-    /// Reads what the events name and the cache lacks.
-    async fn read_ahead(&self, events: &[Valid<'_>], cache: &mut IdentityCache) -> Result<Ahead, IngestError> {
-        let returned = events.iter().filter(|valid| self.may_have_come_before(valid.event.offset));
-        let earlier = match self.reach {
-            Some(_) => Earlier::read(self.state, self.partition, returned, cache).await?,
-            None => Earlier::default(),
-        };
-        let mut claims = Vec::with_capacity(events.len() * 3);
-        let mut starts = Vec::with_capacity(events.len());
-        let mut wanted: HashSet<Identifier<'_>> = HashSet::new();
-        for Valid { event, .. } in events {
-            starts.push(claims.len());
-            for identifier in event.named() {
-                let claim = cache.claimed_by(identifier);
-                if claim.is_none() && !wanted.contains(identifier) {
-                    wanted.insert(identifier.clone());
-                }
-                claims.push(claim);
-            }
-        }
-        let wanted: Vec<Identifier<'_>> = wanted.into_iter().filter(|id| !self.rules.is_blocked(id)).collect();
-        let mut unclaimed = HashSet::with_capacity(wanted.len());
-        for some in wanted.chunks(READ_AHEAD) {
-            let keys: Vec<_> = some.iter().map(claim_key).collect();
-            // Whoever claims what was claimed a moment ago comes too late, and looks again.
-            learn_claims(some, self.state.peek(&keys).await?, cache, &mut unclaimed)?;
-        }
-        Ok(Ahead { claims, starts, unclaimed, earlier })
-    }
-
-    /// Reads the sets of `profiles`. False: a set that State told of is staged, so what State says of it is not what the cache
-    /// shows; commit first.
-    async fn load_sets(
-        &self,
-        profiles: &[ProfileId],
-        named: &[Identifier<'_>],
-        cache: &mut IdentityCache,
-        staged: &Staged,
-    ) -> Result<bool, IngestError> {
-        for profile in profiles {
-            let (stands, set) = load(self.state, *profile, named).await?;
-            if staged.has_set(set.root()) {
-                return Ok(false);
-            }
-            cache.forget_set(*profile, &[]);
-            cache.know(stands, set);
-        }
-        Ok(true)
-    }
-}
-
-fn learn_claims(
-    identifiers: &[Identifier<'_>],
-    items: Vec<Option<Item>>,
-    cache: &mut IdentityCache,
-    unclaimed: &mut HashSet<Identifier<'static>>,
-) -> Result<(), IngestError> {
-    for (identifier, item) in identifiers.iter().zip(items) {
-        let identifier = identifier.clone().into_owned();
-        match item {
-            Some(item) => cache.claim(identifier, Claim::decode(item.body)?.profile),
-            None => drop(unclaimed.insert(identifier)),
-        }
-    }
-    Ok(())
 }

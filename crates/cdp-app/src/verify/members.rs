@@ -23,8 +23,8 @@ struct Standing {
 }
 
 impl Standing {
-    fn read(item: Item, before: &Checkpoints) -> Result<Self, BadItem> {
-        let ProfileItem { belonging, member } = ProfileItem::decode(item.body)?;
+    fn read(profile: ProfileId, item: Item, before: &Checkpoints) -> Result<Self, BadItem> {
+        let ProfileItem { belonging, member } = ProfileItem::decode(item.body, profile)?;
         let is_in_flight = member.applied().iter().any(|(partition, offset)| before.may_return(partition, *offset));
         Ok(Self { belonging, events: member.events, duplicates: member.duplicates, is_in_flight })
     }
@@ -56,7 +56,7 @@ impl Standings {
             let keys: Vec<Key> = some.iter().map(|profile| profile_key(*profile)).collect();
             for (profile, item) in some.iter().zip(state.get(&keys).await?) {
                 if let Some(item) = item {
-                    self.0.insert(*profile, Standing::read(item, before)?);
+                    self.0.insert(*profile, Standing::read(*profile, item, before)?);
                 }
             }
         }

@@ -251,8 +251,8 @@ fn claimed_by(platform: &Platform, namespace: &str, value: &str) -> ProfileId {
 }
 
 fn profile(platform: &Platform, namespace: &str, value: &str) -> ProfileItem {
-    let body = item(platform, profile_key(claimed_by(platform, namespace, value)));
-    ProfileItem::decode(body).expect("a profile")
+    let id = claimed_by(platform, namespace, value);
+    ProfileItem::decode(item(platform, profile_key(id)), id).expect("a profile")
 }
 
 fn put_profile(platform: &Platform, profile: ProfileItem) {

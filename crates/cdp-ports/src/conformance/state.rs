@@ -35,6 +35,7 @@ pub async fn all<S: State>(make: impl AsyncFn() -> S) {
         many_transactions_are_committed_together,
         get_answers_in_the_order_asked_with_gaps,
         get_answers_any_number_of_keys,
+        peek_answers_in_the_order_asked_what_stood_once,
         keys_with_equal_parts_are_told_apart,
         query_answers_in_the_order_of_sort_keys,
         query_answers_one_partition_only,
@@ -307,6 +308,22 @@ pub async fn get_answers_any_number_of_keys(state: &impl State) {
     let found = state.get(&keys).await.expect("get");
     let answered: Vec<Key> = found.into_iter().flatten().map(|item| item.key).collect();
     assert_eq!(answered, keys);
+}
+
+pub async fn peek_answers_in_the_order_asked_what_stood_once(state: &impl State) {
+    commit(state, [put("a", "1", Absent)]).await.expect("nothing is there yet");
+    commit(state, [put("a", "2", At(1))]).await.expect("the version is the newest");
+    let keys: Vec<Key> = (0..300).map(|n| key(&format!("n{n}"))).chain(["a", "b", "a"].map(key)).collect();
+    let items = state.peek(&keys).await.expect("any number of keys");
+    assert_eq!(items.len(), keys.len());
+    for (key, item) in keys.iter().zip(&items) {
+        let Some(item) = item else { continue };
+        assert_eq!(item.key, *key);
+        assert!((1..=2).contains(&item.version), "{}", item.version);
+        assert_eq!(item.body, item.version.to_string());
+    }
+    let there: Vec<bool> = items.iter().map(Option::is_some).collect();
+    assert!(there[..300].iter().chain([&there[301]]).all(|is_there| !is_there), "nothing stood there");
 }
 
 pub async fn keys_with_equal_parts_are_told_apart(state: &impl State) {

@@ -1,7 +1,8 @@
 //! What a worker knows of identity.
 
+use bytes::Bytes;
 use cdp_event::Identifier;
-use cdp_identity::{Decision, IdentitySet, Known, ProfileId};
+use cdp_identity::{BadItem, Decision, IdentitySet, Known, ProfileId};
 use cdp_ports::Version;
 use cdp_profile::Member;
 use hashbrown::HashMap;
@@ -14,27 +15,30 @@ const MAX_CACHED_SETS: usize = 20_000;
 /// Where a set stands in State.
 #[derive(Clone, Debug)]
 pub(super) enum Stands {
-    WithProfile(Box<Single>),
+    WithProfile(Single),
     /// In an item of its own; without a version, not there yet.
     Apart(Option<Version>),
-    /// With its profile, whose item has been written since it was read.
-    Unread,
 }
 
-/// A profile that is a person by itself, as far as its set may be written with it.
+/// A profile that is a person by itself, as State has it.
 #[derive(Clone, Debug)]
 pub(in crate::ingest) struct Single {
     /// `None`: it has no item yet, and nothing but claims tells of it.
     pub version: Option<Version>,
-    pub member: Member,
-    /// Of its item.
-    pub bytes: usize,
+    pub member: Bytes,
 }
 
 impl Single {
     pub fn new(profile: ProfileId) -> Self {
-        Self { version: None, member: Member::new(profile), bytes: 0 }
+        Self { version: None, member: Member::new(profile).encode() }
     }
+}
+
+#[derive(Debug)]
+struct KnownSet {
+    set: IdentitySet,
+    /// `None`: it stood with its profile, which may have been written since.
+    stands: Option<Stands>,
 }
 
 /// What is known of State. A claim is true for ever. A set may be behind; whoever writes it finds out, and what it says of
@@ -43,13 +47,13 @@ impl Single {
 pub(in crate::ingest) struct IdentityCache {
     claims: HashMap<Identifier<'static>, ProfileId>,
     roots: HashMap<ProfileId, ProfileId>,
-    sets: HashMap<ProfileId, (Stands, IdentitySet)>,
+    sets: HashMap<ProfileId, KnownSet>,
 }
 
 impl Known for IdentityCache {
     fn set_of(&self, profile: ProfileId) -> Option<&IdentitySet> {
         let root = self.roots.get(&profile)?;
-        self.sets.get(root).map(|(_, set)| set)
+        self.sets.get(root).map(|known| &known.set)
     }
 }
 
@@ -72,40 +76,52 @@ impl IdentityCache {
         for member in set.members() {
             self.roots.insert(*member, root);
         }
-        self.sets.insert(root, (stands, set));
+        self.sets.insert(root, KnownSet { set, stands: Some(stands) });
     }
 
-    /// Where the set of this root stands, if it is known.
-    pub(super) fn stands(&self, root: ProfileId) -> Option<&Stands> {
-        self.sets.get(&root).map(|(stands, _)| stands)
+    /// What was read for the sake of `profiles`, and is newer than what was known of them.
+    pub(super) fn learn(&mut self, profiles: &[ProfileId], loaded: Vec<(Stands, IdentitySet)>) {
+        for profile in profiles {
+            self.forget_set(*profile, &[]);
+        }
+        for (stands, set) in loaded {
+            self.know(stands, set);
+        }
+    }
+
+    /// Whether the set of `profile` is known, and where it stands.
+    pub(super) fn is_read(&self, profile: ProfileId) -> bool {
+        let known = self.root_of(profile).and_then(|root| self.sets.get(&root));
+        known.is_some_and(|known| known.stands.is_some())
     }
 
     /// A profile that is a person by itself, as this batch has read or founded it.
     pub fn single(&self, profile: ProfileId) -> Option<(&Single, &IdentitySet)> {
         match self.sets.get(&profile) {
-            Some((Stands::WithProfile(single), set)) => Some((single, set)),
-            Some((Stands::Apart(_) | Stands::Unread, _)) | None => None,
+            Some(KnownSet { set, stands: Some(Stands::WithProfile(single)) }) => Some((single, set)),
+            Some(_) | None => None,
         }
     }
 
     /// State has the set at `version` now.
     pub(super) fn stands_at(&mut self, root: ProfileId, version: Version) {
-        match self.sets.get_mut(&root) {
-            Some((Stands::WithProfile(single), _)) => single.version = Some(version),
-            Some((Stands::Apart(known), _)) => *known = Some(version),
-            Some((Stands::Unread, _)) | None => {}
+        match self.sets.get_mut(&root).and_then(|known| known.stands.as_mut()) {
+            Some(Stands::WithProfile(single)) => single.version = Some(version),
+            Some(Stands::Apart(known)) => *known = Some(version),
+            None => {}
         }
-    }
-
-    /// The set is part of another from now on, and its members are known to be there.
-    pub(super) fn take_set(&mut self, root: ProfileId) -> Option<Stands> {
-        self.sets.remove(&root).map(|(stands, _)| stands)
     }
 
     /// Roots of those sets that the decision changes, and that have to be read again before they can be written.
     pub(super) fn unread(&self, decision: &Decision) -> Vec<ProfileId> {
         let roots = decision.set.iter().map(IdentitySet::root).chain(decision.absorbed.iter().copied());
-        roots.filter(|root| matches!(self.stands(*root), Some(Stands::Unread))).collect()
+        roots.filter(|root| self.sets.get(root).is_some_and(|known| known.stands.is_none())).collect()
+    }
+
+    /// Where the set stands, which is part of another from now on, or another itself. `None`: it is not known, and new.
+    pub(super) fn take_stands(&mut self, root: ProfileId) -> Result<Option<Stands>, BadItem> {
+        let Some(known) = self.sets.remove(&root) else { return Ok(None) };
+        known.stands.map(Some).ok_or_else(|| BadItem::new("identity set", format!("that of {root} was not read again")))
     }
 
     pub(super) fn forget_claim(&mut self, identifier: &Identifier<'static>) {
@@ -115,24 +131,22 @@ impl IdentityCache {
     /// What was known of a set, and where `members` are.
     pub(super) fn forget_set(&mut self, root: ProfileId, members: &[ProfileId]) {
         let known = self.sets.remove(&root);
-        let others = known.iter().flat_map(|(_, set)| set.members());
+        let others = known.iter().flat_map(|known| known.set.members());
         for member in others.chain(members).chain([&root]) {
             self.roots.remove(member);
         }
     }
 
-    /// Between two batches: the first has written the profiles of its events.
-    pub(super) fn begin_batch(&mut self) {
+    /// The batch's profiles have been written.
+    pub fn end_batch(&mut self) {
         if self.claims.len() > MAX_CACHED_CLAIMS {
             *self = Self::default();
         }
         if self.sets.len() > MAX_CACHED_SETS {
             self.sets = HashMap::new();
         }
-        for (stands, _) in self.sets.values_mut() {
-            if matches!(stands, Stands::WithProfile(_)) {
-                *stands = Stands::Unread;
-            }
+        for known in self.sets.values_mut() {
+            known.stands.take_if(|stands| matches!(stands, Stands::WithProfile(_)));
         }
     }
 }

@@ -1,57 +1,49 @@
-//! Sets, read from wherever they stand.
+//! The sets of profiles that the cache does not know, many at a time.
+
+use std::collections::HashSet;
 
 use cdp_event::Identifier;
-use cdp_identity::{BadItem, Belonging, Claim, IdentitySet, ProfileId};
-use cdp_ports::{Item, State};
+use cdp_identity::{Belonging, IdentitySet, ProfileId};
+use cdp_ports::State;
 
-use super::cache::{Single, Stands};
+use super::cache::{IdentityCache, Single, Stands};
 use crate::ingest::IngestError;
-use crate::keys::{claim_key, profile_key};
-use crate::profile_item::{ProfileItem, load_set};
+use crate::keys::profile_key;
+use crate::profile_item::Unopened;
+use crate::sets::{READ_AHEAD, founded, sets_at};
 
-/// The set that `profile` belongs to. `named`: what an event names, and `profile` has claimed some of.
-pub(super) async fn load(
+/// The sets that `profiles` belong to, each once, and where they stand. `named`: what events name, and they have claimed some of.
+pub(super) async fn load<'n, 'a: 'n>(
     state: &impl State,
-    profile: ProfileId,
-    named: &[Identifier<'_>],
-) -> Result<(Stands, IdentitySet), IngestError> {
-    match state.get(&[profile_key(profile)]).await?.pop().flatten() {
-        Some(item) => match with_profile(item)? {
-            Ok((single, set)) => Ok((Stands::WithProfile(Box::new(single)), set)),
-            Err(root) => {
-                let (version, set) = load_set::<IngestError>(state, root).await?;
-                Ok((Stands::Apart(Some(version)), set))
+    profiles: &[ProfileId],
+    named: impl Iterator<Item = &'n Identifier<'a>>,
+    cache: &IdentityCache,
+) -> Result<Vec<(Stands, IdentitySet)>, IngestError> {
+    let mut loaded = Vec::with_capacity(profiles.len());
+    let (mut roots, mut new) = (HashSet::new(), Vec::new());
+    for some in profiles.chunks(READ_AHEAD) {
+        let keys: Vec<_> = some.iter().map(|profile| profile_key(*profile)).collect();
+        for (profile, item) in some.iter().zip(state.get(&keys).await?) {
+            let Some(item) = item else {
+                new.push(*profile);
+                continue;
+            };
+            let Unopened { belonging, member } = Unopened::decode(item.body, *profile)?;
+            match belonging {
+                Belonging::Alone(set) => {
+                    loaded.push((Stands::WithProfile(Single { version: Some(item.version), member }), set));
+                }
+                Belonging::To(root) => {
+                    roots.insert(root);
+                }
             }
-        },
-        None => {
-            let set = founded(state, profile, named).await?;
-            Ok((Stands::WithProfile(Box::new(Single::new(profile))), set))
         }
     }
-}
-
-/// A profile's item as one that is a person by itself, or the root that it belongs to.
-pub(super) fn with_profile(item: Item) -> Result<Result<(Single, IdentitySet), ProfileId>, BadItem> {
-    let bytes = item.body.len();
-    let ProfileItem { belonging, member } = ProfileItem::decode(item.body)?;
-    Ok(match belonging {
-        Belonging::Alone(set) => Ok((Single { version: Some(item.version), member, bytes }, set)),
-        Belonging::To(root) => Err(root),
-    })
-}
-
-/// The set of a profile that has no item yet: each of its claims tells it.
-pub(in crate::ingest) async fn founded(
-    state: &impl State,
-    profile: ProfileId,
-    named: &[Identifier<'_>],
-) -> Result<IdentitySet, IngestError> {
-    let keys: Vec<_> = named.iter().map(claim_key).collect();
-    for item in state.get(&keys).await?.into_iter().flatten() {
-        let claim = Claim::decode(item.body)?;
-        if let Some(set) = claim.founded.filter(|_| claim.profile == profile) {
-            return Ok(set);
-        }
-    }
-    Err(BadItem::new("profile", format!("{profile} has none, and its claims tell of no set")).into())
+    let roots: Vec<ProfileId> = roots.into_iter().collect();
+    let apart = sets_at(state, &roots).await?.into_iter();
+    loaded.extend(apart.map(|(version, set)| (Stands::Apart(Some(version)), set)));
+    let theirs = named.filter(|identifier| cache.claimed_by(identifier).is_some_and(|profile| new.contains(&profile)));
+    let founded = founded(state, &new, theirs).await?.into_iter();
+    loaded.extend(founded.map(|(profile, set)| (Stands::WithProfile(Single::new(profile)), set)));
+    Ok(loaded)
 }

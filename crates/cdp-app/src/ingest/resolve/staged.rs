@@ -1,29 +1,29 @@
 //! What is to be committed next.
 
+use bytes::Bytes;
 use cdp_event::{Identifier, Offset, PartitionId};
-use cdp_identity::{Belonging, Claim, Decision, IdentitySet, ProfileId, SetItem};
-use cdp_ports::{Condition, MAX_TRANSACTION_BYTES, MAX_TRANSACTION_ITEMS, Transaction, Version, Write};
-use cdp_profile::Member;
+use cdp_identity::{BadItem, Belonging, Claim, Decision, Founded, IdentitySet, ProfileId, SetItem};
+use cdp_ports::{Condition, MAX_TRANSACTION_BYTES, Transaction, Version, Write};
 use hashbrown::HashMap;
 
 use super::Resolved;
 use super::cache::{IdentityCache, Single, Stands};
 use crate::keys::{claim_key, profile_key, set_key};
-use crate::profile_item::{MAX_WITH_SET, ProfileItem};
+use crate::profile_item::{Unopened, fit_together};
 
-/// Claims are small, but there may be a hundred.
-const MAX_BYTES_OF_SETS: usize = MAX_TRANSACTION_BYTES / 2;
-/// Each claim repeats the set that it founds. A larger one is written once, with its profile.
-const MAX_BYTES_FOUNDED: usize = 2048;
+/// Of sets and profiles. Claims are small, but there may be a hundred.
+const MAX_STAGED_BYTES: usize = MAX_TRANSACTION_BYTES / 2;
+/// Each claim repeats the set that it founds, and is still a write of one unit. A larger set is written once, with its profile.
+const MAX_FOUNDED_BYTES: usize = 600;
 
 /// Writes of a run of events, not committed yet. The cache already shows them.
 #[derive(Default)]
 pub(super) struct Staged {
     claims: Vec<(Identifier<'static>, Claim)>,
     /// Sets of new profiles, which their claims tell until an event is applied to the profile: that write is needed anyway.
-    founded: HashMap<ProfileId, IdentitySet>,
+    founded: HashMap<ProfileId, Founded>,
     /// Profiles whose belonging changed: the version in State, and what is to stand there.
-    profiles: HashMap<ProfileId, (Option<Version>, Belonging, Member)>,
+    profiles: HashMap<ProfileId, (Option<Version>, Unopened)>,
     /// For each root that changed and has an item of its own: the same.
     sets: HashMap<ProfileId, (Option<Version>, SetItem)>,
     /// Of all sets and profiles that were ever put here: no less than what is to be committed.
@@ -36,12 +36,12 @@ impl Staged {
         self.claims.len() + self.profiles.len() + self.sets.len()
     }
 
-    /// Whether the transaction has room for the decision: its claims, an item for whatever is absorbed, the root's two, and the
-    /// fence.
-    pub fn has_room(&self, decision: &Decision, cache: &IdentityCache) -> bool {
+    /// Whether a transaction of so many items has room for the decision: its claims, an item for whatever is absorbed, the root's
+    /// two, and the fence.
+    pub fn has_room(&self, decision: &Decision, cache: &IdentityCache, most_items: usize) -> bool {
         let items = self.items() + decision.claims.len() + decision.absorbed.len() + 3;
-        let bytes = self.bytes + bytes(decision, cache);
-        items <= MAX_TRANSACTION_ITEMS && (self.items() == 0 || bytes <= MAX_BYTES_OF_SETS)
+        let bytes = self.bytes + bytes_of(decision, cache);
+        self.items() == 0 || (items <= most_items && bytes <= MAX_STAGED_BYTES)
     }
 
     /// Whether what State says of this root's set is not what the cache shows.
@@ -56,8 +56,8 @@ impl Staged {
         partition: &PartitionId,
         offset: Offset,
         cache: &mut IdentityCache,
-    ) -> Resolved {
-        self.bytes += bytes(&decision, cache);
+    ) -> Result<Resolved, BadItem> {
+        self.bytes += bytes_of(&decision, cache);
         for (identifier, profile) in &decision.claims {
             cache.claim(identifier.clone(), *profile);
             let claim = Claim { profile: *profile, partition: partition.clone(), offset, founded: None };
@@ -65,63 +65,60 @@ impl Staged {
         }
         if let Some(set) = decision.set {
             for absorbed in &decision.absorbed {
-                if let Some(stands) = cache.take_set(*absorbed) {
-                    self.absorb(*absorbed, stands, set.root());
-                }
+                let stood = cache.take_stands(*absorbed)?.ok_or_else(|| BadItem::new("identity set", "it is new"))?;
+                self.absorb(*absorbed, stood, set.root());
             }
-            let stands = self.change(&set, cache.take_set(set.root()));
+            let stood = cache.take_stands(set.root())?;
+            let stands = self.change(&set, stood);
             cache.know(stands, set);
         }
-        Resolved {
+        Ok(Resolved {
             profile: decision.profile,
             claims: decision.claims,
             edges: decision.edges,
             demotions: decision.demotions,
             blocked: vec![],
-        }
+        })
     }
 
     /// The set of `root` is part of that of `by` now.
-    fn absorb(&mut self, root: ProfileId, stands: Stands, by: ProfileId) {
-        match stands {
-            Stands::WithProfile(single) => self.put_profile(root, *single, Belonging::To(by)),
+    fn absorb(&mut self, root: ProfileId, stood: Stands, by: ProfileId) {
+        match stood {
+            Stands::WithProfile(single) => self.put_profile(root, single, Belonging::To(by)),
             Stands::Apart(version) => self.put_set(root, version, SetItem::MergedInto(by)),
-            // It is read before it is changed.
-            Stands::Unread => {}
         }
     }
 
     /// Puts the set where it stood, unless it is too large for that now, or of several profiles.
     fn change(&mut self, set: &IdentitySet, stood: Option<Stands>) -> Stands {
         let root = set.root();
-        let is_new = stood.is_none();
+        let is_founded_here = stood.is_none() || self.founded.contains_key(&root);
         let single = match stood {
             Some(Stands::Apart(version)) => {
                 self.put_set(root, version, SetItem::Root(set.clone()));
                 return Stands::Apart(version);
             }
-            Some(Stands::WithProfile(single)) => *single,
-            Some(Stands::Unread) | None => Single::new(root),
+            Some(Stands::WithProfile(single)) => single,
+            None => Single::new(root),
         };
-        if set.members().len() > 1 || single.bytes + set.bytes() > MAX_WITH_SET {
+        if set.members().len() > 1 || !fit_together(&single.member, set) {
             self.put_profile(root, single, Belonging::To(root));
             self.put_set(root, None, SetItem::Root(set.clone()));
             return Stands::Apart(None);
         }
-        let is_founded_here = is_new || self.founded.contains_key(&root);
-        if is_founded_here && set.bytes() <= MAX_BYTES_FOUNDED {
-            self.founded.insert(root, set.clone());
+        if is_founded_here && set.bytes() <= MAX_FOUNDED_BYTES {
+            self.founded.insert(root, Founded::with(set));
         } else {
             self.put_profile(root, single.clone(), Belonging::Alone(set.clone()));
         }
-        Stands::WithProfile(Box::new(single))
+        Stands::WithProfile(single)
     }
 
     /// The version is where State has the item, unless it is staged already.
-    fn put_profile(&mut self, profile: ProfileId, single: Single, belonging: Belonging) {
+    fn put_profile(&mut self, profile: ProfileId, Single { version, member }: Single, belonging: Belonging) {
         self.founded.remove(&profile);
-        let base = self.profiles.get(&profile).map_or(single.version, |(base, ..)| *base);
-        self.profiles.insert(profile, (base, belonging, single.member));
+        let base = self.profiles.get(&profile).map_or(version, |(base, _)| *base);
+        self.profiles.insert(profile, (base, Unopened { belonging, member }));
     }
 
     fn put_set(&mut self, root: ProfileId, version: Option<Version>, item: SetItem) {
@@ -130,7 +127,7 @@ impl Staged {
     }
 
     pub fn transaction(&self, fence: Write) -> Transaction {
-        let put = |key, body, base: Option<Version>| Write::Put {
+        let put = |key, body: Bytes, base: Option<Version>| Write::Put {
             key,
             body,
             condition: base.map_or(Condition::Absent, Condition::At),
@@ -139,10 +136,8 @@ impl Staged {
             let founded = self.founded.get(&claim.profile).cloned();
             put(claim_key(identifier), Claim { founded, ..claim.clone() }.encode(), None)
         });
-        let profiles = self.profiles.iter().map(|(profile, (base, belonging, member))| {
-            let item = ProfileItem { belonging: belonging.clone(), member: member.clone() };
-            put(profile_key(*profile), item.encode(), *base)
-        });
+        let profiles =
+            self.profiles.iter().map(|(profile, (base, item))| put(profile_key(*profile), item.encode(), *base));
         let sets = self.sets.iter().map(|(root, (base, item))| put(set_key(*root), item.encode(), *base));
         Transaction { writes: claims.chain(profiles).chain(sets).chain([fence]).collect(), durable: false }
     }
@@ -150,8 +145,8 @@ impl Staged {
     /// It was committed. What was absorbed is not in the cache any more.
     pub fn settle(self, cache: &mut IdentityCache) {
         let after = |base: Option<Version>| base.map_or(1, |base| base + 1);
-        for (profile, (base, belonging, _)) in self.profiles {
-            if let Belonging::Alone(_) = belonging {
+        for (profile, (base, item)) in self.profiles {
+            if let Belonging::Alone(_) = item.belonging {
                 cache.stands_at(profile, after(base));
             }
         }
@@ -179,12 +174,9 @@ impl Staged {
 }
 
 /// No less than what the decision adds, beside its claims.
-fn bytes(decision: &Decision, cache: &IdentityCache) -> usize {
+fn bytes_of(decision: &Decision, cache: &IdentityCache) -> usize {
     let Some(set) = &decision.set else { return 0 };
     let roots = decision.absorbed.iter().copied().chain([set.root()]);
-    let profiles = roots.map(|root| match cache.stands(root) {
-        Some(Stands::WithProfile(single)) => single.bytes,
-        Some(Stands::Apart(_) | Stands::Unread) | None => 0,
-    });
+    let profiles = roots.filter_map(|root| cache.single(root)).map(|(single, _)| single.member.len());
     set.bytes() + profiles.sum::<usize>()
 }
