@@ -61,6 +61,23 @@ fn a_refused_row_is_listed_shown_and_replayed_once() {
     assert_eq!(replay(), "replayed,replayed_before\n0,1\n");
 }
 
+#[test]
+fn refused_rows_are_listed_by_reason_source_and_time() {
+    let shop = with_people();
+    let count = |chosen: &[&str]| {
+        let list = ["quarantine", "list", "--format", "json"];
+        let rows = shop.cdp(list.iter().chain(chosen)).succeeds().json();
+        rows.as_array().map(Vec::len)
+    };
+    for chosen in [&["--source", "partner"][..], &["--since", "2001-01-01", "--reason", "no_identifier"]] {
+        assert_eq!(count(chosen), Some(1), "{chosen:?}");
+    }
+    for chosen in [["--source", "o'neil"], ["--since", "2101-01-01"], ["--since", "2101-01-01T00:00:00Z"]] {
+        assert_eq!(count(&chosen), Some(0), "{chosen:?}");
+    }
+    shop.cdp(["quarantine", "list", "--since", "yesterday"]).fails(2, "--since");
+}
+
 /// Days are written so.
 fn with_days(shop: &Shop, format: &str) {
     let path = shop.dir().join("cdp.toml");
