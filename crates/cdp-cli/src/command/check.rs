@@ -55,7 +55,10 @@ fn unsound(error: DeploymentError) -> Fault {
         | DeploymentError::Io { .. }
         | DeploymentError::Config(ConfigError::Io { .. }) => error.into(),
         DeploymentError::Config(
-            ConfigError::Syntax { .. } | ConfigError::Setting { .. } | ConfigError::OpenSecrets(_),
+            ConfigError::Syntax { .. }
+            | ConfigError::Setting { .. }
+            | ConfigError::OpenSecrets(_)
+            | ConfigError::Several(_),
         )
         | DeploymentError::AlreadyThere(_)
         | DeploymentError::InUse { .. }
