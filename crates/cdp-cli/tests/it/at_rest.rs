@@ -78,6 +78,17 @@ fn refused_rows_are_listed_by_reason_source_and_time() {
     shop.cdp(["quarantine", "list", "--since", "yesterday"]).fails(2, "--since");
 }
 
+#[test]
+fn a_refused_row_of_a_file_is_told_what_helps() {
+    let shop = Shop::new();
+    let file = shop.file("people.csv", "user_id,email\njane,jane@example.com\n,\nsam,sam@example.com,more\n");
+    shop.cdp(["drop".as_ref(), file.as_os_str()]).succeeds();
+    for (reason, remedy) in [("no_identifier", "give the field a value"), ("bad_row", "correct the row and drop it")] {
+        let rows = shop.cdp(["quarantine", "list", "--reason", reason, "--format", "json"]).succeeds().json();
+        assert!(rows[0]["remedy"].as_str().is_some_and(|told| told.starts_with(remedy)), "{rows}");
+    }
+}
+
 /// Days are written so.
 fn with_days(shop: &Shop, format: &str) {
     let path = shop.dir().join("cdp.toml");
