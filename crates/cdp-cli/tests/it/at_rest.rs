@@ -37,6 +37,15 @@ fn tables_are_printed_in_each_format() {
 }
 
 #[test]
+fn an_answer_without_rows_says_so_to_people() {
+    let shop = Shop::new();
+    for (format, said) in [("table", "(no rows)\n"), ("csv", ""), ("json", "")] {
+        let answer = shop.cdp(["query", "select user_id from events", "--format", format]).succeeds();
+        assert_eq!(answer.stderr(), said, "{format}");
+    }
+}
+
+#[test]
 fn lists_and_structs_are_json_in_json() {
     let shop = Shop::new();
     let query = "select [1, null] as list, [{a: 'x', b: [true]}] as nested, {a: 1.5} as object, null as nothing";
