@@ -2,13 +2,13 @@
 
 mod identity;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
 use cdp_drops::{DropSettings, SettingsError};
-use cdp_event::Timestamp;
+use cdp_event::{Namespace, Timestamp};
 use cdp_webhooks::WebhookSettings;
 use serde::Deserialize;
 
@@ -174,6 +174,15 @@ impl Settings {
             "drops" => self.api.contains_key(*name) || *name == self.stream.name,
             _ => self.api.contains_key(*name) || self.drops.contains_key(*name) || *name == self.stream.name,
         })
+    }
+
+    /// Those that the platform, the rules or a mapping names. Producers may send others.
+    pub fn known_namespaces(&self) -> BTreeSet<&str> {
+        let of_files = self.drops.values().filter_map(|drops| drops.mapping.as_ref());
+        let of_calls =
+            self.webhooks.values().flat_map(|webhook| webhook.mapping.iter().chain(webhook.mappings.values()));
+        let mapped = of_files.chain(of_calls).flat_map(|mapping| mapping.identifiers.keys()).map(String::as_str);
+        Namespace::KNOWN.into_iter().chain(self.identity.namespaces()).chain(mapped).collect()
     }
 
     pub fn ingest_limits(&self) -> IngestLimits {

@@ -104,7 +104,11 @@ fn a_command_that_does_not_exist_is_answered_with_the_nearest_one() {
 #[test]
 fn what_a_command_cannot_find_is_an_answer_and_no_fault() {
     let shop = Shop::new();
-    shop.cdp(["profile", "user_id:nobody"]).fails(1, "user_id:nobody");
+    for name in ["user_id:nobody", "anonymous_id:nobody"] {
+        let told = shop.cdp(["profile", name]).fails(1, name).stderr();
+        assert!(!told.contains("known here"), "{told}");
+    }
+    shop.cdp(["profile", "usr:nobody"]).fails(1, "usr is none of those that are known here: android.id, ");
     shop.cdp(["quarantine", "show", "shardId-000000000000@17.0"]).fails(1, "nothing was refused at");
 }
 

@@ -38,6 +38,11 @@ struct LimitSettings {
 }
 
 impl IdentitySettings {
+    /// In the order of priority.
+    pub(super) fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.namespaces.iter().map(|namespace| namespace.name.as_str())
+    }
+
     pub fn rules(&self) -> Result<Rules, ConfigError> {
         let namespaces = all(self.namespaces.iter().map(namespace_rule));
         let others = limit("identity.others", self.others.limit, self.others.period_days);
