@@ -13,6 +13,7 @@ use crate::output::{Format, Rows};
 pub struct Check {
     #[command(flatten)]
     at: Dir,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

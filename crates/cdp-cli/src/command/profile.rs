@@ -20,6 +20,7 @@ pub struct Profile {
     name: String,
     #[command(flatten)]
     at: At,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

@@ -49,6 +49,7 @@ pub struct List {
     /// The newest so many.
     #[arg(long, default_value_t = 50)]
     limit: usize,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -159,6 +160,7 @@ pub struct Replay {
     at: At,
     #[command(flatten)]
     chosen: Chosen,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

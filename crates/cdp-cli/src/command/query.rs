@@ -31,6 +31,7 @@ pub struct Query {
     /// What reads the tables on AWS; without it, Athena.
     #[arg(long, value_enum, requires = "aws")]
     engine: Option<Engine>,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

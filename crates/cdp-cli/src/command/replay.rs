@@ -37,6 +37,7 @@ pub struct Replay {
     source: Option<String>,
     #[command(flatten)]
     at: At,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
