@@ -1,20 +1,24 @@
 //! Compaction: the same rows in fewer files, read and written batch by batch while others go on committing.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 
 use cdp_lake::encode::widen;
 use cdp_ports::Compaction;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use uuid::Uuid;
 
 use crate::DeltaError;
 use crate::actions::ActiveFile;
 use crate::land::NewDataFile;
+use crate::rows_at_once::{rows_at_once, with_pages};
 use crate::table::Table;
 
 /// A date that still grows is rewritten when so many files are of one size class: each row is then rewritten a few
 /// times in all, whatever the number of commits.
 const FILES_OF_A_CLASS: usize = 8;
+/// Fewer where rows are large.
 const ROWS_AT_ONCE: usize = 8 * 1024;
 
 /// The small files of one date as one larger file, at most.
@@ -26,8 +30,7 @@ pub(crate) fn compact(table: &Table, target_bytes: u64) -> Result<Option<Compact
 
     let mut merged = NewDataFile::begin(table.place(), date, &name, newest.columns.clone())?;
     for file in &chosen {
-        let file = table.place().read(&file.path)?;
-        for rows in ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(ROWS_AT_ONCE).build()? {
+        for rows in rows_of(table.place().read(&file.path)?)? {
             merged.write(&widen(&rows?, &newest.columns)?)?;
         }
     }
@@ -36,6 +39,12 @@ pub(crate) fn compact(table: &Table, target_bytes: u64) -> Result<Option<Compact
     let done = Compaction { files_removed: chosen.len() as u64, files_added: 1, rows: merged.rows };
     table.log()?.rewrite(&chosen, &[merged])?;
     Ok(Some(done))
+}
+
+fn rows_of(file: File) -> Result<ParquetRecordBatchReader, DeltaError> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, with_pages())?;
+    let rows = rows_at_once(reader.metadata(), &ProjectionMask::all(), ROWS_AT_ONCE);
+    Ok(reader.with_batch_size(rows).build()?)
 }
 
 /// Files of one date that are worth a rewrite, together no larger than the target. In the newest date, those of the

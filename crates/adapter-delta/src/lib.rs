@@ -27,6 +27,7 @@ mod bucket;
 mod folder;
 mod kernel;
 mod place;
+mod rows_at_once;
 mod shared_file;
 
 mod error;

@@ -14,9 +14,11 @@ use parquet::file::metadata::RowGroupMetaData;
 use serde_json::Value;
 
 use crate::actions::ActiveFile;
+use crate::rows_at_once::{rows_at_once, with_pages};
 use crate::shared_file::SharedFile;
 use crate::{DeltaError, DeltaLake};
 
+/// Fewer where rows are large.
 const ROWS_AT_ONCE: usize = 4 * 1024;
 /// A bucket's file is a copy on the disk, of 128 MiB at most, and is read a page of rows at a time.
 const KEPT_OPEN: usize = 8;
@@ -64,14 +66,15 @@ impl DeltaReader {
         chosen: Option<&[u64]>,
     ) -> Result<ParquetRecordBatchReader, DeltaError> {
         let file = SharedFile::of(self.open(table, path)?)?;
-        let mut rows = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(ROWS_AT_ONCE);
+        let mut rows = ParquetRecordBatchReaderBuilder::try_new_with_options(file, with_pages())?;
         let names = columns.fields().iter().map(|field| field.name().as_str());
         let wanted = ProjectionMask::columns(rows.parquet_schema(), names);
+        let at_once = rows_at_once(rows.metadata(), &wanted, ROWS_AT_ONCE);
         if let Some(chosen) = chosen {
             let (groups, selection) = select(rows.metadata().row_groups(), chosen);
             rows = rows.with_row_groups(groups).with_row_selection(selection);
         }
-        Ok(rows.with_projection(wanted).build()?)
+        Ok(rows.with_projection(wanted).with_batch_size(at_once).build()?)
     }
 }
 

@@ -12,12 +12,26 @@ pub struct ReplayView {
     at_most: u64,
     until: String,
     done: bool,
+    /// Before it was asked for: nothing was replayed now.
+    done_before: bool,
 }
 
 impl ReplayView {
     /// Of a job that nobody has begun yet.
     pub fn waiting(job: &ReplayJob) -> Self {
-        Self { replayed: 0, passed_over: 0, of_files: 0, at_most: 0, until: job.until.to_string(), done: false }
+        Self {
+            replayed: 0,
+            passed_over: 0,
+            of_files: 0,
+            at_most: 0,
+            until: job.until.to_string(),
+            done: false,
+            done_before: false,
+        }
+    }
+
+    pub fn done_before(self, done_before: bool) -> Self {
+        Self { done_before, ..self }
     }
 }
 
@@ -30,6 +44,7 @@ impl From<&Progress> for ReplayView {
             at_most: progress.at_most,
             until: progress.job.until.to_string(),
             done: progress.done,
+            done_before: false,
         }
     }
 }

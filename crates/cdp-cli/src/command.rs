@@ -88,3 +88,22 @@ fn wait_for<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault>
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(work)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::Cli;
+
+    fn check(command: &Command) {
+        for argument in command.get_arguments() {
+            assert!(argument.get_help().is_some(), "{}: {}", command.get_name(), argument.get_id());
+        }
+        command.get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn each_argument_has_a_help() {
+        check(&Cli::command());
+    }
+}

@@ -58,7 +58,10 @@ pub struct Prices {
 
 #[derive(Debug, thiserror::Error)]
 pub enum NoPrices {
-    #[error("there are no prices of {wanted:?}, only of {known}; add a table to crates/cdp-cost/src/prices.toml")]
+    #[error(
+        "there are no prices of {wanted:?}, only of {known}; they are part of this binary: to have more, add a table to \
+         crates/cdp-cost/src/prices.toml and build it anew"
+    )]
     Of { wanted: String, known: String },
     #[error("prices.toml can't be read: {0}")]
     Syntax(#[from] Box<toml::de::Error>),
@@ -66,12 +69,21 @@ pub enum NoPrices {
 
 impl Prices {
     pub fn of(region: &str) -> Result<Self, NoPrices> {
-        let mut list: BTreeMap<String, Self> = toml::from_str(LIST).map_err(Box::new)?;
+        let mut list = list()?;
         list.remove(region).ok_or_else(|| NoPrices::Of {
             wanted: region.to_owned(),
             known: list.into_keys().collect::<Vec<_>>().join(", "),
         })
     }
+
+    /// Those whose prices there are.
+    pub fn regions() -> Result<Vec<String>, NoPrices> {
+        Ok(list()?.into_keys().collect())
+    }
+}
+
+fn list() -> Result<BTreeMap<String, Prices>, NoPrices> {
+    Ok(toml::from_str(LIST).map_err(Box::new)?)
 }
 
 #[cfg(test)]

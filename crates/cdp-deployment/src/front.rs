@@ -5,6 +5,7 @@ use cdp_api::{AccessKey, ApiConfig, Limits, Secret, Source};
 use cdp_app::{Again, RefusedRow};
 use cdp_webhooks::{Webhook, WebhookSettings};
 
+use crate::error::all;
 use crate::secrets::fault;
 use crate::{Config, ConfigError, Secrets, Settings};
 
@@ -62,7 +63,7 @@ impl Settings {
 
     /// Webhooks that no call can convince: they have no secrets. For whoever maps again what they took.
     pub fn mappings_of_webhooks(&self) -> Result<Vec<Webhook>, ConfigError> {
-        self.webhooks.iter().map(|(name, settings)| webhook(name, settings, [])).collect()
+        all(self.webhooks.iter().map(|(name, settings)| webhook(name, settings, [])))
     }
 }
 
@@ -71,7 +72,7 @@ impl Secrets {
     pub(crate) fn webhooks(&self, settings: &Settings) -> Result<Vec<Webhook>, ConfigError> {
         let with_secrets =
             settings.webhooks.iter().filter_map(|(name, one)| Some((name, one, self.webhooks.get(name)?)));
-        with_secrets.map(|(name, one, secrets)| webhook(name, one, secrets.iter().map(Secret::expose))).collect()
+        all(with_secrets.map(|(name, one, secrets)| webhook(name, one, secrets.iter().map(Secret::expose))))
     }
 
     /// Who may ask.

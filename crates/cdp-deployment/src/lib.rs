@@ -15,6 +15,7 @@ use cdp_identity::Rules;
 use cdp_webhooks::Webhook;
 
 pub use error::ConfigError;
+use error::both;
 pub use secrets::{ApiToken, Secrets, USUAL_REQUESTS_PER_SECOND};
 pub use settings::{
     ApiSource, IdentitySettings, IngestLimits, LimitSettings, RetentionSettings, Settings, StreamSettings,
@@ -37,14 +38,20 @@ pub struct Config {
 }
 
 impl Config {
-    /// Of the folder `root`.
+    /// Of the folder `root`. An error tells all that is wrong with its files.
     pub fn read(root: &Path) -> Result<Self, ConfigError> {
-        let settings = Settings::read(&root.join(SETTINGS_FILE))?;
-        Self::of(settings, Secrets::read(&root.join(SECRETS_FILE))?)
+        let settings = Settings::read(&root.join(SETTINGS_FILE));
+        let settings = settings.and_then(|settings| Ok((settings.identity.rules()?, settings)));
+        let ((rules, settings), secrets) = both(settings, Secrets::read(&root.join(SECRETS_FILE)))?;
+        Self::join(settings, rules, secrets)
     }
 
     pub fn of(settings: Settings, secrets: Secrets) -> Result<Self, ConfigError> {
         let rules = settings.identity.rules()?;
+        Self::join(settings, rules, secrets)
+    }
+
+    fn join(settings: Settings, rules: Rules, secrets: Secrets) -> Result<Self, ConfigError> {
         secrets.match_sources(&settings)?;
         let webhooks = secrets.webhooks(&settings)?;
         Ok(Self { settings, secrets, rules, webhooks })

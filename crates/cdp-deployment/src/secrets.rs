@@ -8,6 +8,7 @@ use cdp_api::Secret;
 use cdp_api::profiles::Scope;
 use serde::Deserialize;
 
+use crate::error::{Faults, all, both};
 use crate::{ConfigError, SECRETS_FILE, Settings, parse, read_text};
 
 const MIN_TOKEN_CHARS: usize = 16;
@@ -66,44 +67,35 @@ impl Secrets {
     /// `text`: of a `secrets.toml`, wherever it is kept.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let SecretsFile { write_keys, api_tokens, access_keys, webhooks } = parse(SECRETS_FILE, text)?;
-        let api_tokens = api_tokens.into_iter().map(|(name, file)| ApiToken::read(name, file));
-        let api_tokens = api_tokens.collect::<Result<_, _>>()?;
-        let hidden = |texts: BTreeMap<String, String>| texts.into_iter().map(|(k, v)| (k, Secret::new(v))).collect();
-        let signing =
-            |(name, value): (String, toml::Value)| signing_secrets(&name, value).map(|secrets| (name, secrets));
-        let webhooks = webhooks.into_iter().map(signing).collect::<Result<_, _>>()?;
-        Ok(Self { write_keys: hidden(write_keys), api_tokens, access_keys: hidden(access_keys), webhooks })
+        let write_keys = all(write_keys.into_iter().map(write_key));
+        let api_tokens = all(api_tokens.into_iter().map(|(name, file)| ApiToken::read(name, file)));
+        let webhooks = all(webhooks.into_iter().map(signing_secrets));
+        let ((write_keys, api_tokens), webhooks) = both(both(write_keys, api_tokens), webhooks)?;
+        let access_keys = access_keys.into_iter().map(|(id, secret)| (id, Secret::new(secret))).collect();
+        let (write_keys, webhooks) = (write_keys.into_iter().collect(), webhooks.into_iter().collect());
+        Ok(Self { write_keys, api_tokens, access_keys, webhooks })
     }
 
     /// Each API source has its key, each webhook its secret, and none is left over.
     pub(crate) fn match_sources(&self, settings: &Settings) -> Result<(), ConfigError> {
-        self.match_webhooks(settings)?;
-        if let Some(name) = settings.api.keys().find(|name| !self.write_keys.contains_key(*name)) {
-            let problem = "it is missing".to_owned();
-            return Err(fault(
-                format!("write_keys.{name}"),
-                problem,
-                format!("[api.{name}] in cdp.toml needs a write key"),
-            ));
-        }
-        if let Some(name) = self.write_keys.keys().find(|name| !settings.api.contains_key(*name)) {
-            let problem = "no such source".to_owned();
-            let remedy = format!("add [api.{name}] to cdp.toml, or remove the key");
-            return Err(fault(format!("write_keys.{name}"), problem, remedy));
-        }
-        Ok(())
-    }
-
-    fn match_webhooks(&self, settings: &Settings) -> Result<(), ConfigError> {
-        if let Some(name) = settings.webhooks.keys().find(|name| !self.webhooks.contains_key(*name)) {
+        let mut faults = Faults::default();
+        for name in settings.webhooks.keys().filter(|name| !self.webhooks.contains_key(*name)) {
             let remedy = format!("[webhooks.{name}] in cdp.toml needs the secret that its sender signs with");
-            return Err(fault(format!("webhooks.{name}"), "it is missing".to_owned(), remedy));
+            faults.push(fault(format!("webhooks.{name}"), "it is missing".to_owned(), remedy));
         }
-        if let Some(name) = self.webhooks.keys().find(|name| !settings.webhooks.contains_key(*name)) {
+        for name in self.webhooks.keys().filter(|name| !settings.webhooks.contains_key(*name)) {
             let remedy = format!("add [webhooks.{name}] to cdp.toml, or remove the secret");
-            return Err(fault(format!("webhooks.{name}"), "no such webhook".to_owned(), remedy));
+            faults.push(fault(format!("webhooks.{name}"), "no such webhook".to_owned(), remedy));
         }
-        Ok(())
+        for name in settings.api.keys().filter(|name| !self.write_keys.contains_key(*name)) {
+            let remedy = format!("[api.{name}] in cdp.toml needs a write key");
+            faults.push(fault(format!("write_keys.{name}"), "it is missing".to_owned(), remedy));
+        }
+        for name in self.write_keys.keys().filter(|name| !settings.api.contains_key(*name)) {
+            let remedy = format!("add [api.{name}] to cdp.toml, or remove the key");
+            faults.push(fault(format!("write_keys.{name}"), "no such source".to_owned(), remedy));
+        }
+        faults.end()
     }
 
     /// The token that `cdp` itself uses towards a running `cdp up`.
@@ -135,8 +127,7 @@ impl ApiToken {
             return Err(of_scopes("a token without a scope opens nothing".to_owned()));
         }
         if token.len() < MIN_TOKEN_CHARS {
-            let remedy = format!("use at least {MIN_TOKEN_CHARS} characters, such as those of `openssl rand -hex 24`");
-            return Err(fault(key("token"), "too short to be a secret".to_owned(), remedy));
+            return Err(too_short(key("token")));
         }
         let rate = requests_per_second.unwrap_or(USUAL_REQUESTS_PER_SECOND.get());
         let requests_per_second = NonZeroU32::new(rate).filter(|rate| rate.get() <= MOST_REQUESTS_PER_SECOND);
@@ -148,8 +139,21 @@ impl ApiToken {
     }
 }
 
+/// Whoever guesses it sends in the source's name.
+fn write_key((name, key): (String, String)) -> Result<(String, Secret), ConfigError> {
+    if key.len() < MIN_TOKEN_CHARS {
+        return Err(too_short(format!("write_keys.{name}")));
+    }
+    Ok((name, Secret::new(key)))
+}
+
+fn too_short(key: String) -> ConfigError {
+    let remedy = format!("use at least {MIN_TOKEN_CHARS} characters, such as those of `openssl rand -hex 24`");
+    fault(key, "too short to be a secret".to_owned(), remedy)
+}
+
 /// One secret, or two.
-fn signing_secrets(name: &str, value: toml::Value) -> Result<Vec<Secret>, ConfigError> {
+fn signing_secrets((name, value): (String, toml::Value)) -> Result<(String, Vec<Secret>), ConfigError> {
     let texts = match value {
         toml::Value::String(text) => vec![text],
         toml::Value::Array(list) if (1..=2).contains(&list.len()) && list.iter().all(toml::Value::is_str) => {
@@ -164,7 +168,7 @@ fn signing_secrets(name: &str, value: toml::Value) -> Result<Vec<Secret>, Config
         let remedy = format!("let the sender make one, or choose at least {MIN_TOKEN_CHARS} characters");
         return Err(fault(format!("webhooks.{name}"), "too short to be a secret".to_owned(), remedy));
     }
-    Ok(texts.into_iter().map(Secret::new).collect())
+    Ok((name, texts.into_iter().map(Secret::new).collect()))
 }
 
 pub(crate) fn fault(key: String, problem: String, remedy: String) -> ConfigError {
@@ -230,6 +234,24 @@ mod tests {
     }
 
     #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let text = token("requests_per_second = 0") + "\n[write_keys]\nweb = 'key'\n[webhooks]\nbilling = 5";
+        let told = read(&text).expect_err("three faults").to_string();
+        let keys: Vec<&str> = told.lines().filter_map(|line| line.split(": ").nth(1)).collect();
+        assert_eq!(keys, ["write_keys.web", "api_tokens.crm.requests_per_second", "webhooks.billing"], "{told}");
+        assert!(told.contains("write_keys.web: too short to be a secret; use at least 16 characters"), "{told}");
+    }
+
+    #[test]
+    fn secrets_that_fit_no_source_are_all_told() {
+        let secrets = "[write_keys]\nshop = 'key-0123456789abcdef'\n[webhooks]\nbilling = '0123456789abcdef'";
+        let settings = Settings::parse(crate::TEMPLATE).expect("sound");
+        let told = crate::Config::of(settings, read(secrets).expect("sound")).expect_err("three faults").to_string();
+        let keys: Vec<&str> = told.lines().filter_map(|line| line.split(": ").nth(1)).collect();
+        assert_eq!(keys, ["webhooks.billing", "write_keys.web", "write_keys.shop"], "{told}");
+    }
+
+    #[test]
     fn a_webhook_has_one_secret_or_two() {
         let (one, other) = ("0123456789abcdef", "fedcba9876543210");
         for (value, expected) in [
@@ -254,7 +276,7 @@ mod tests {
 
     #[test]
     fn webhooks_and_their_secrets_belong_together() {
-        let web = "[write_keys]\nweb = 'key'\n";
+        let web = "[write_keys]\nweb = 'key-0123456789abcdef'\n";
         let secret = "[webhooks]\nbilling = '0123456789abcdef'";
         let billing = "\n[webhooks.billing]\nscheme = 'generic'\nsignature = { header = 'X-Signature' }\n";
         let in_base64 = billing.replace("' }", "', secret = 'base64' }");

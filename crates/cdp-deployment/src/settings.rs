@@ -2,18 +2,19 @@
 
 mod identity;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
 use cdp_drops::{DropSettings, SettingsError};
-use cdp_event::Timestamp;
+use cdp_event::{Namespace, Timestamp};
 use cdp_webhooks::WebhookSettings;
 use serde::Deserialize;
 
 pub use identity::IdentitySettings;
 
+use crate::error::Faults;
 use crate::{ConfigError, SETTINGS_FILE, is_name, parse, read_text};
 
 #[derive(Debug, Deserialize)]
@@ -124,54 +125,39 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if !is_name(&self.stream.name) {
-            return Err(bad_name("stream.name", &self.stream.name));
-        }
-        if !(1..=64).contains(&self.stream.shards) {
-            return Err(fault("stream.shards", format!("{} shards", self.stream.shards), "use 1 to 64"));
-        }
-        if let Some((area, name)) = self.sources().find(|(_, name)| !is_name(name)) {
-            return Err(bad_name(&format!("{area}.{name}"), name));
-        }
-        if let Some((area, name)) = self.second_of_a_name() {
-            let problem = "another source has this name".to_owned();
-            let remedy = "give each source its own name: tables tell them apart by it";
-            return Err(fault(format!("{area}.{name}"), problem, remedy));
-        }
+        let mut faults = Faults::default();
+        self.check_names(&mut faults);
         for (name, drops) in &self.drops {
-            let at = |SettingsError { key, problem, remedy }| fault(format!("drops.{name}.{key}"), problem, remedy);
-            drops.check().map_err(at)?;
-            if !drops.sftp_keys.is_empty() && !is_sftp_user(name) {
-                let problem = "the source is the SFTP user's name, and AWS takes no such name".to_owned();
-                return Err(fault(
-                    format!("drops.{name}.sftp_keys"),
-                    problem,
-                    "name it by 3 or more of a-z, 0-9, `_` and `-`, the first no `-`",
-                ));
-            }
+            check_drops(name, drops, &mut faults);
         }
         for (name, webhook) in &self.webhooks {
-            let at = |cdp_webhooks::SettingsError { key, problem, remedy }| {
-                fault(format!("webhooks.{name}.{key}"), problem, remedy)
-            };
-            webhook.check().map_err(at)?;
-        }
-        for (key, value, least) in [
-            ("limits.request_bytes", self.limits.request_bytes, 64 << 10),
-            ("limits.inflated_bytes", self.limits.inflated_bytes, self.limits.request_bytes),
-            ("limits.events_in_a_batch", self.limits.events_in_a_batch, 1),
-            ("limits.ingest_records", self.limits.ingest_records, 1),
-            ("limits.ingest_bytes", self.limits.ingest_bytes, 1 << 20),
-        ] {
-            if value < least {
-                return Err(fault(key, format!("{value} is too little"), format!("use {least} or more")));
+            if let Err(cdp_webhooks::SettingsError { key, problem, remedy }) = webhook.check() {
+                faults.push(fault(format!("webhooks.{name}.{key}"), problem, remedy));
             }
         }
-        if self.limits.ingest_linger_ms > 60_000 {
-            let problem = format!("{} ms is too long", self.limits.ingest_linger_ms);
-            return Err(fault("limits.ingest_linger_ms", problem, "use 60000 or less"));
+        self.limits.check(&mut faults);
+        // Whoever wants the rules makes them, and is told then. Only with other faults they are told here.
+        if !faults.is_empty() {
+            faults.keep(self.identity.rules());
         }
-        Ok(())
+        faults.end()
+    }
+
+    fn check_names(&self, faults: &mut Faults) {
+        if !is_name(&self.stream.name) {
+            faults.push(bad_name("stream.name", &self.stream.name));
+        }
+        if !(1..=64).contains(&self.stream.shards) {
+            faults.push(fault("stream.shards", format!("{} shards", self.stream.shards), "use 1 to 64"));
+        }
+        for (area, name) in self.sources().filter(|(_, name)| !is_name(name)) {
+            faults.push(bad_name(&format!("{area}.{name}"), name));
+        }
+        for (area, name) in self.second_of_a_name() {
+            let problem = "another source has this name".to_owned();
+            let remedy = "give each source its own name: tables tell them apart by it";
+            faults.push(fault(format!("{area}.{name}"), problem, remedy));
+        }
     }
 
     fn sources(&self) -> impl Iterator<Item = (&'static str, &str)> {
@@ -181,13 +167,22 @@ impl Settings {
         api.chain(drops).chain(webhooks)
     }
 
-    /// A source that has the name of one before it. An API source may be called as the stream is.
-    fn second_of_a_name(&self) -> Option<(&'static str, &str)> {
-        self.sources().find(|(area, name)| match *area {
+    /// Sources that have the name of one before them. An API source may be called as the stream is.
+    fn second_of_a_name(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.sources().filter(|(area, name)| match *area {
             "api" => false,
             "drops" => self.api.contains_key(*name) || *name == self.stream.name,
             _ => self.api.contains_key(*name) || self.drops.contains_key(*name) || *name == self.stream.name,
         })
+    }
+
+    /// Those that the platform, the rules or a mapping names. Producers may send others.
+    pub fn known_namespaces(&self) -> BTreeSet<&str> {
+        let of_files = self.drops.values().filter_map(|drops| drops.mapping.as_ref());
+        let of_calls =
+            self.webhooks.values().flat_map(|webhook| webhook.mapping.iter().chain(webhook.mappings.values()));
+        let mapped = of_files.chain(of_calls).flat_map(|mapping| mapping.identifiers.keys()).map(String::as_str);
+        Namespace::KNOWN.into_iter().chain(self.identity.namespaces()).chain(mapped).collect()
     }
 
     pub fn ingest_limits(&self) -> IngestLimits {
@@ -196,6 +191,37 @@ impl Settings {
             bytes: self.limits.ingest_bytes,
             linger: Duration::from_millis(self.limits.ingest_linger_ms),
         }
+    }
+}
+
+impl LimitSettings {
+    fn check(&self, faults: &mut Faults) {
+        for (key, value, least) in [
+            ("limits.request_bytes", self.request_bytes, 64 << 10),
+            ("limits.inflated_bytes", self.inflated_bytes, self.request_bytes),
+            ("limits.events_in_a_batch", self.events_in_a_batch, 1),
+            ("limits.ingest_records", self.ingest_records, 1),
+            ("limits.ingest_bytes", self.ingest_bytes, 1 << 20),
+        ] {
+            if value < least {
+                faults.push(fault(key, format!("{value} is too little"), format!("use {least} or more")));
+            }
+        }
+        if self.ingest_linger_ms > 60_000 {
+            let problem = format!("{} ms is too long", self.ingest_linger_ms);
+            faults.push(fault("limits.ingest_linger_ms", problem, "use 60000 or less"));
+        }
+    }
+}
+
+fn check_drops(name: &str, drops: &DropSettings, faults: &mut Faults) {
+    if let Err(SettingsError { key, problem, remedy }) = drops.check() {
+        faults.push(fault(format!("drops.{name}.{key}"), problem, remedy));
+    }
+    if !drops.sftp_keys.is_empty() && !is_sftp_user(name) {
+        let problem = "the source is the SFTP user's name, and AWS takes no such name".to_owned();
+        let remedy = "name it by 3 or more of a-z, 0-9, `_` and `-`, the first no `-`";
+        faults.push(fault(format!("drops.{name}.sftp_keys"), problem, remedy));
     }
 }
 
@@ -252,6 +278,25 @@ mod tests {
             let error = check(&TEMPLATE.replacen(from, to, 1)).expect_err(to);
             assert!(error.to_string().starts_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let text = TEMPLATE
+            .replacen("shards = 2", "shards = 0", 1)
+            .replacen("[drops.partner]", "[drops.partner]\nencoding = 'ebcdic'", 1)
+            .replacen("limit = 1", "limit = 0", 1)
+            .replacen("[identity]", "[limits]\ningest_records = 0\ningest_linger_ms = 70000\n[identity]", 1);
+        let told = check(&text).expect_err("five faults").to_string();
+        let keys: Vec<&str> = told.lines().filter_map(|line| line.split(": ").nth(1)).collect();
+        let expected = [
+            "stream.shards",
+            "drops.partner.encoding",
+            "limits.ingest_records",
+            "limits.ingest_linger_ms",
+            "identity.namespaces.user_id.limit",
+        ];
+        assert_eq!(keys, expected, "{told}");
     }
 
     #[test]

@@ -29,7 +29,8 @@ impl Namespace {
     pub const ANDROID_IDFA: Self = Self(Name::Known(8));
     pub const ANDROID_PUSH_TOKEN: Self = Self(Name::Known(9));
 
-    const KNOWN: [&str; 10] = [
+    /// The names that the platform itself gives.
+    pub const KNOWN: [&str; 10] = [
         "user_id",
         "email",
         "phone",

@@ -96,9 +96,7 @@ impl Reason {
             Self::BadEnvelope => {
                 "write plain event JSON, or lines of it that gzip or zstd compressed; or use the HTTP API"
             }
-            Self::BadRow => {
-                "mend the mapping of its file or webhook and replay; or correct the row and drop it as a file"
-            }
+            Self::BadRow => "mend the mapping of its webhook and replay",
             Self::ProfileFull => {
                 "block the identifier that so many events share, or wait until fewer come, then replay"
             }
@@ -122,6 +120,25 @@ impl Rejection {
     pub fn of(field: impl Into<String>, reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, field: Some(field.into()), detail: detail.into() }
     }
+
+    /// For a row of a dropped file, whose fields are the file's columns. Where none is to blame, the row is not cut as it should be,
+    /// and no replay makes an event of it.
+    pub const fn remedy_in_file(&self) -> &'static str {
+        match (self.reason, &self.field) {
+            (Reason::NoIdentifier | Reason::MissingEvent, Some(_)) => {
+                "give the field a value and drop the row as a file; or map another column and replay"
+            }
+            (Reason::BadRow, Some(_)) => {
+                "correct the value and drop the row as a file; or mend the mapping of this column and replay"
+            }
+            (Reason::BadRow, None) => {
+                "correct the row and drop it as a file; a file of which nothing was taken is read again once its source's settings have changed"
+            }
+            (Reason::TooLarge, _) => "shorten the row to at most 32 KiB and drop it as a file",
+            (Reason::NotUtf8, _) => "save the row in UTF-8, or in the `encoding` of its source, and drop it as a file",
+            (reason, _) => reason.remedy(),
+        }
+    }
 }
 
 impl fmt::Display for Rejection {
@@ -130,5 +147,23 @@ impl fmt::Display for Rejection {
             write!(f, "{field}: ")?;
         }
         write!(f, "{} ({}); {}", self.detail, self.reason.as_str(), self.reason.remedy())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remedy_fits_where_the_record_came_from() {
+        let missing = Rejection::of("card", Reason::NoIdentifier, "no column that names the person has a value");
+        let cut = Rejection::new(Reason::BadRow, "the row has 2 fields of 3");
+        let value = Rejection::of("paid", Reason::BadRow, "\"x\" is no number");
+        assert!(missing.reason.remedy().contains("userId"));
+        for (rejection, replays) in [(&missing, true), (&value, true), (&cut, false)] {
+            let remedy = rejection.remedy_in_file();
+            assert!(!remedy.contains("userId") && remedy.contains("drop"), "{remedy}");
+            assert_eq!(remedy.contains("replay"), replays, "{remedy}");
+        }
     }
 }

@@ -53,8 +53,9 @@ const CHOSEN_BY: [&str; 16] = [
     "written_at",
 ];
 
-/// A writer holds a group in memory, compressed, until it is full.
+/// A writer holds a group in memory, compressed, until it is full: of usual rows by their number, of large ones by their bytes.
 const ROWS_IN_GROUP: usize = 256 * 1024;
+const BYTES_IN_GROUP: usize = 64 << 20;
 
 /// Delta's limit for a bound that is text, in characters.
 const BOUND_CHARS: usize = 32;
@@ -147,6 +148,7 @@ fn properties(columns: &Schema) -> Result<WriterProperties, ParquetError> {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(ROWS_IN_GROUP))
+        .set_max_row_group_bytes(Some(BYTES_IN_GROUP))
         .set_statistics_enabled(EnabledStatistics::None)
         .set_created_by("cdp".to_owned());
     for column in NEARLY_UNIQUE.map(ColumnPath::from) {
@@ -222,9 +224,11 @@ fn upper_bound(text: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::rows::{ProfileRow, ProfileRows};
+    use arrow::array::BinaryArray;
     use cdp_event::{Offset, PartitionId};
     use cdp_identity::ProfileId;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::file::metadata::RowGroupMetaData;
 
     fn rows(moments: &[Option<i64>]) -> RecordBatch {
         let mut rows = ProfileRows::default();
@@ -258,6 +262,42 @@ mod tests {
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(encoded.bytes)).expect("Parquet");
         let read: Vec<RecordBatch> = reader.build().expect("readable").collect::<Result<_, _>>().expect("readable");
         assert_eq!(read, [rows]);
+    }
+
+    const ROW_BYTES: i64 = 1 << 20;
+
+    /// Large rows that don't compress.
+    fn noise(rows: usize) -> RecordBatch {
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        let rows: Vec<Vec<u8>> = (0..rows).map(|_| (0..ROW_BYTES).map(|_| next()).collect()).collect();
+        let column: ArrayRef = Arc::new(BinaryArray::from_iter_values(rows));
+        RecordBatch::try_from_iter([("bytes", column)]).expect("one column")
+    }
+
+    /// Of a file that the batch was written to so many times.
+    fn groups(batch: &RecordBatch, times: usize) -> Vec<RowGroupMetaData> {
+        let mut file = TableFile::new(batch.schema(), Vec::new()).expect("a layout");
+        (0..times).for_each(|_| file.write(batch).expect("sound rows"));
+        let bytes = bytes::Bytes::from(file.finish().expect("sound rows").0);
+        ParquetRecordBatchReaderBuilder::try_new(bytes).expect("Parquet").metadata().row_groups().to_vec()
+    }
+
+    #[test]
+    fn a_group_of_large_rows_ends_by_its_bytes() {
+        let sizes: Vec<i64> = groups(&noise(10), 10).iter().map(RowGroupMetaData::compressed_size).collect();
+        let most = BYTES_IN_GROUP as i64 + ROW_BYTES;
+        assert!(sizes.len() == 2 && sizes.iter().all(|bytes| *bytes <= most), "{sizes:?}");
+    }
+
+    #[test]
+    fn a_group_of_usual_rows_ends_by_their_number() {
+        let batch = rows(&[Some(1); 1024]);
+        let sizes: Vec<i64> = groups(&batch, ROWS_IN_GROUP / 1024 + 1).iter().map(RowGroupMetaData::num_rows).collect();
+        assert_eq!(sizes, [ROWS_IN_GROUP as i64, 1024]);
     }
 
     #[test]

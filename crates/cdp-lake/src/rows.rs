@@ -195,12 +195,13 @@ impl QuarantineRows {
     pub fn push(&mut self, partition: &PartitionId, offset: Offset, row: &QuarantineRow<'_>) {
         let QuarantineRow { received_at, source, rejection, bytes, request } = *row;
         self.received_at.push(Some(received_at));
+        let remedy = if partition.is_of_a_file() { rejection.remedy_in_file() } else { rejection.reason.remedy() };
         let texts = [
             Some(source),
             Some(rejection.reason.as_str()),
             rejection.field.as_deref(),
             Some(rejection.detail.as_str()),
-            Some(rejection.reason.remedy()),
+            Some(remedy),
         ];
         self.texts.iter_mut().zip(texts).for_each(|(column, text)| column.append_option(text));
         self.bytes.append_value(bytes);

@@ -9,6 +9,10 @@ use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
 use serde_json::Value;
 
+/// For who looks for another way.
+pub(crate) const HOW_TO_READ: &str =
+    "JSON text is read by json_get_str(traits, 'address.city'), json_get_int and json_get_float";
+
 /// A column of what was found.
 type Build = fn(Vec<Option<Value>>) -> ArrayRef;
 

@@ -50,13 +50,7 @@ pub enum QueryError {
 
 impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> Self {
-        let message = match error.find_root() {
-            DataFusionError::SQL(error, _) => error.to_string(),
-            DataFusionError::Plan(why) if WRITES.iter().any(|refused| why.starts_with(refused)) => {
-                "the tables can be read, not written: ask one SELECT".to_owned()
-            }
-            _ => error.strip_backtrace(),
-        };
+        let message = plain(error.find_root()).unwrap_or_else(|| error.strip_backtrace());
         let message = message.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("; ");
         match error.find_root() {
             DataFusionError::ObjectStore(_)
@@ -65,6 +59,34 @@ impl From<DataFusionError> for QueryError {
             | DataFusionError::ResourcesExhausted(_) => Self::Failed(message),
             _ => Self::Sql(message),
         }
+    }
+}
+
+/// In our words, with the remedy, where the planner's do not help.
+fn plain(error: &DataFusionError) -> Option<String> {
+    match error {
+        DataFusionError::SQL(error, _) => Some(error.to_string()),
+        DataFusionError::Plan(why) if WRITES.iter().any(|refused| why.starts_with(refused)) => {
+            Some("the tables can be read, not written: ask one SELECT".to_owned())
+        }
+        DataFusionError::Plan(why) if why.starts_with("No SQL statements") => {
+            Some("there is no statement: ask one SELECT".to_owned())
+        }
+        DataFusionError::NotImplemented(why) if why.contains("a single SQL statement") => {
+            Some("these are several statements: ask one SELECT at a time".to_owned())
+        }
+        DataFusionError::NotImplemented(why) => {
+            let operator = why.strip_prefix("Operator ")?.split(' ').next()?;
+            Some(format!("there is no operator {operator} here; {}", json::HOW_TO_READ))
+        }
+        DataFusionError::Plan(why) if why.starts_with("Invalid function '") && why.contains("json") => {
+            let function = why.split('\'').nth(1)?;
+            Some(format!("there is no function {function}; {}", json::HOW_TO_READ))
+        }
+        DataFusionError::Execution(why) if why.starts_with("Cannot access field") => {
+            Some(format!("text has no fields; {}", json::HOW_TO_READ))
+        }
+        _ => None,
     }
 }
 

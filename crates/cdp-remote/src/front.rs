@@ -118,16 +118,19 @@ impl Replays {
         let job = ReplayJob::parse(text)?;
         let own = self.remote.lake()?;
         let lake = job.lake(&own)?;
+        let state = self.remote.state()?;
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).get(&job.id).copied();
         if asked.is_none() {
             if lake != own {
                 self.remote.check_lake(lake)?;
             }
+            if let Some(done) = Progress::load(&state, &job.id).await?.filter(|progress| progress.done) {
+                return Ok(ReplayView::from(&done).done_before(true));
+            }
             self.remote.replays()?.send(text).await?;
             self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.clone(), Instant::now());
         }
         tokio::time::sleep(LOOKED_AT_EVERY).await;
-        let state = self.remote.state()?;
         let progress = Progress::load(&state, &job.id).await?;
         match progress {
             Some(progress) => Ok(ReplayView::from(&progress)),

@@ -39,6 +39,7 @@ impl Taken {
 
 pub(super) async fn collect<S: Stream>(api: &Api<S>, shape: Shape, request: Request) -> Result<Taken, Refusal> {
     let (parts, body) = request.into_parts();
+    let wants_verdicts = wants_verdicts(&parts.headers, &parts.uri)?;
     let body = body::read_inflated(&parts.headers, body, &api.limits).await?;
     let received_at = api.now();
     let call = match shape {
@@ -54,8 +55,8 @@ pub(super) async fn collect<S: Stream>(api: &Api<S>, shape: Shape, request: Requ
     let envelope = envelope_of(&call, shape, source, received_at);
     let record = |event: &&str| record_of(&envelope, partition_key(event), event.as_bytes(), api.limits.record_bytes);
     let records: Vec<NewRecord> = call.events.iter().map(record).collect();
-    let verdicts = wants_verdicts(&parts.headers, &parts.uri)
-        .then(|| call.events.iter().map(|event| Verdict::of(&raw_event(&envelope, event))).collect());
+    let verdicts =
+        wants_verdicts.then(|| call.events.iter().map(|event| Verdict::of(&raw_event(&envelope, event))).collect());
     if !records.is_empty() {
         api.stream.append(records, received_at).await?;
     }
@@ -113,9 +114,26 @@ fn raw_event<'a>(envelope: &'a Envelope, event: &'a str) -> RawEvent<'a> {
     }
 }
 
-fn wants_verdicts(headers: &HeaderMap, uri: &Uri) -> bool {
-    let in_header = headers.get("x-cdp-verdicts").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
-    in_header || uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "verdicts=true"))
+/// By the header or the query. Nobody who asked in other words is left to wonder why there are none.
+fn wants_verdicts(headers: &HeaderMap, uri: &Uri) -> Result<bool, Refusal> {
+    let in_header = headers.get("x-cdp-verdicts").map(|value| ("x-cdp-verdicts", value.as_bytes()));
+    let pairs = uri.query().into_iter().flat_map(|query| query.split('&'));
+    let named = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).filter(|(name, _)| *name == "verdicts");
+    let in_query = named.map(|(_, value)| ("verdicts", value.as_bytes()));
+    let asked = in_header.into_iter().chain(in_query).map(|(field, value)| yes_or_no(field, value));
+    asked.collect::<Result<Vec<bool>, _>>().map(|asked| asked.contains(&true))
+}
+
+fn yes_or_no(field: &'static str, value: &[u8]) -> Result<bool, Refusal> {
+    let is = |word: &[u8]| value.eq_ignore_ascii_case(word);
+    match (is(b"true"), is(b"false")) {
+        (true, _) => Ok(true),
+        (_, true) => Ok(false),
+        (false, false) => {
+            let problem = "is neither `true` nor `false`".to_owned();
+            Err(Refusal::BadField { field, problem, remedy: "use `true` to be told a verdict on each event" })
+        }
+    }
 }
 
 /// What a call is answered.

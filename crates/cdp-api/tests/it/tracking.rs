@@ -107,6 +107,23 @@ async fn whoever_asks_gets_a_verdict_for_each_event() {
     assert_eq!(front.kept().await.len(), 6, "refused events go on to quarantine");
 }
 
+#[tokio::test]
+async fn verdicts_are_asked_for_by_true_and_by_no_other_word() {
+    let body = r#"{"batch":[{"type":"track","userId":"u","event":"E"}]}"#;
+    let front = front();
+    for query in ["verdicts=yes", "verdicts=1", "verdicts", "a=b&verdicts=", "verdicts=true&verdicts=yes"] {
+        let answer = front.post(&format!("/v1/batch?{query}"), &[WEB], body).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "bad_field"), "{query}");
+        let says = "`verdicts` is neither `true` nor `false`";
+        assert!(answer.json()["message"].as_str().is_some_and(|told| told.starts_with(says)), "{query}");
+    }
+    let answer = front.post("/v1/batch", &[WEB, ("x-cdp-verdicts", "yes")], body).await;
+    assert_eq!(answer.code(), "bad_field");
+    assert_eq!(front.kept().await.len(), 0);
+    let answer = front.post("/v1/batch?verdicts=false", &[WEB], body).await;
+    assert_eq!(answer.json(), json!({"success": true}));
+}
+
 fn event_of(bytes: usize) -> String {
     let around = r#"{"type":"track","userId":"u","event":""}"#.len();
     format!(r#"{{"type":"track","userId":"u","event":"{}"}}"#, "x".repeat(bytes - around))

@@ -32,7 +32,7 @@ pub struct Http {
     /// Events of one request.
     #[arg(long, default_value_t = 100)]
     batch: usize,
-    /// That are kept open.
+    /// How many are kept open.
     #[arg(long, default_value_t = 8)]
     connections: usize,
     /// Events a second; as many as are answered otherwise.
@@ -41,6 +41,7 @@ pub struct Http {
     /// A platform that runs, to which nobody else sends.
     #[arg(long, requires = "write_key")]
     url: Option<String>,
+    /// Of a source of that platform.
     #[arg(long, requires = "url")]
     write_key: Option<String>,
     #[command(flatten)]

@@ -33,14 +33,16 @@ pub struct Lookup {
     /// Lookups a second.
     #[arg(long, default_value_t = 5000)]
     rate: u32,
+    /// How long it asks.
     #[arg(long, default_value_t = 20)]
     seconds: u32,
-    /// That are kept open.
+    /// How many are kept open.
     #[arg(long, default_value_t = 16)]
     connections: usize,
     /// A platform that runs.
     #[arg(long, requires_all = ["token", "names"])]
     url: Option<String>,
+    /// Of that platform, with the scope profiles:read.
     #[arg(long, requires = "url")]
     token: Option<String>,
     /// One `NAMESPACE:VALUE` a line; each is looked up in turn.

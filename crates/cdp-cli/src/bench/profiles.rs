@@ -26,8 +26,10 @@ use adapter_machine::Machine;
     Each of them is a device that becomes known: user_id, e-mail, anonymous_id, traits, two events. Ten million take some\n\
     gigabytes of disk and some minutes; TMPDIR or --dir chooses where.")]
 pub struct Profiles {
+    /// How many are made up.
     #[arg(long, default_value_t = 10_000_000)]
     people: u64,
+    /// How many take events in, each a part of the people.
     #[arg(long, default_value_t = 2)]
     workers: u64,
     /// Records of one batch, at most.

@@ -16,6 +16,7 @@ use adapter_machine::Machine;
 /// Where a report goes.
 #[derive(Debug, Args)]
 pub struct Output {
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Writes figures with their units, parameters, version, machine and date into this file too.

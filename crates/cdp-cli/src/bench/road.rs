@@ -29,6 +29,7 @@ use adapter_machine::Machine;
 pub struct Road {
     #[command(flatten)]
     events: Events,
+    /// Of the stream; each has a worker of its own.
     #[arg(long, default_value_t = 2)]
     shards: usize,
     /// Records of one batch, at most.

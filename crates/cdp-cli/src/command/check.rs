@@ -13,6 +13,7 @@ use crate::output::{Format, Rows};
 pub struct Check {
     #[command(flatten)]
     at: Dir,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -55,7 +56,10 @@ fn unsound(error: DeploymentError) -> Fault {
         | DeploymentError::Io { .. }
         | DeploymentError::Config(ConfigError::Io { .. }) => error.into(),
         DeploymentError::Config(
-            ConfigError::Syntax { .. } | ConfigError::Setting { .. } | ConfigError::OpenSecrets(_),
+            ConfigError::Syntax { .. }
+            | ConfigError::Setting { .. }
+            | ConfigError::OpenSecrets(_)
+            | ConfigError::Several(_),
         )
         | DeploymentError::AlreadyThere(_)
         | DeploymentError::InUse { .. }

@@ -27,6 +27,7 @@ pub struct Cost {
     /// As producers send it.
     #[arg(long, default_value_t = 1200.0, value_parser = positive)]
     event_bytes: f64,
+    /// How often somebody asks for a profile.
     #[arg(long, default_value_t = 0.0, value_parser = not_negative)]
     lookups_per_second: f64,
     /// Events come by the HTTP API, so many in a call. Without it, producers put them into the stream.
@@ -44,12 +45,12 @@ pub struct Cost {
     /// How DynamoDB is paid.
     #[arg(long, value_enum, default_value_t)]
     state: State,
-    /// Whose prices.
-    #[arg(long, default_value = "us-east-1")]
+    #[arg(long, default_value = "us-east-1", help = of_regions())]
     region: String,
     /// A line for each thing that is paid, with its quantity in a month.
     #[arg(long)]
     terms: bool,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -70,6 +71,11 @@ struct Estimate {
     events_per_second: f64,
     plan: Plan,
     bill: Bill,
+}
+
+fn of_regions() -> String {
+    let regions = Prices::regions().unwrap_or_default().join(", ");
+    format!("Whose prices: there are those of {regions}. They are kept in crates/cdp-cost/src/prices.toml")
 }
 
 impl Cost {
@@ -125,13 +131,13 @@ fn services(estimates: &[Estimate]) -> Rows {
         rows.push([name.into()].into_iter().chain(estimates.iter().map(cell)));
     };
     for service in Service::ALL {
-        push(&service.to_string(), &|estimate| number(estimate.a_million(estimate.bill.dollars_of(service)), 4));
+        push(&service.to_string(), &|estimate| dollars(estimate.a_million(estimate.bill.dollars_of(service)), 4));
     }
-    push("all", &|estimate| number(estimate.a_million(estimate.bill.dollars()), 4));
-    push("dollars a month", &|estimate| number(estimate.bill.dollars(), 2));
+    push("all", &|estimate| dollars(estimate.a_million(estimate.bill.dollars()), 4));
+    push("dollars a month", &|estimate| dollars(estimate.bill.dollars(), 2));
     push("stream", &|estimate| estimate.stream().into());
-    push("events of a batch", &|estimate| number(estimate.plan.events_per_batch, 0));
-    push("wait of a batch, seconds", &|estimate| number(estimate.plan.wait_s, 1));
+    push("events of a batch", &|estimate| count(estimate.plan.events_per_batch, 0));
+    push("wait of a batch, seconds", &|estimate| count(estimate.plan.wait_s, 1));
     rows
 }
 
@@ -148,23 +154,33 @@ fn terms(estimates: &[Estimate]) -> Rows {
     for estimate in estimates {
         for term in &estimate.bill.terms {
             rows.push([
-                number(estimate.events_per_second, 2),
+                count(estimate.events_per_second, 2),
                 term.service.to_string().into(),
                 term.what.into(),
-                number(term.quantity, 2),
+                count(term.quantity, 2),
                 term.unit.as_str().into(),
-                number(term.dollars, 2),
-                number(estimate.a_million(term.dollars), 4),
+                dollars(term.dollars, 2),
+                dollars(estimate.a_million(term.dollars), 4),
             ]);
         }
     }
     rows
 }
 
-fn number(value: f64, digits: i32) -> Value {
+fn dollars(value: f64, digits: i32) -> Value {
+    Number::from_f64(rounded(value, digits)).map_or(Value::Null, Value::Number)
+}
+
+/// A whole number has no digits behind the point.
+fn count(value: f64, digits: i32) -> Value {
+    let rounded = rounded(value, digits);
+    if rounded.fract() == 0.0 { Value::from(rounded as i64) } else { dollars(rounded, digits) }
+}
+
+fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     // A sum of nothing is -0.
-    Number::from_f64((value * scale).round() / scale + 0.0).map_or(Value::Null, Value::Number)
+    (value * scale).round() / scale + 0.0
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -182,4 +198,23 @@ fn not_negative(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|number: &f64| number.is_finite() && *number >= 0.0)
         .ok_or_else(|| "use a number from 0".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_whole_where_it_is_and_dollars_are_not() {
+        assert_eq!(
+            (count(500.0, 0), count(4.6, 0), count(730.0, 2), count(0.25, 1)),
+            (500.into(), 5.into(), 730.into(), 0.3.into())
+        );
+        assert_eq!((dollars(12.0, 2), dollars(-0.0, 4)), (12.0.into(), 0.0.into()));
+    }
+
+    #[test]
+    fn the_help_says_whose_prices_there_are() {
+        assert!(of_regions().contains("us-east-1"), "{}", of_regions());
+    }
 }

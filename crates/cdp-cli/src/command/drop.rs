@@ -30,6 +30,7 @@ pub struct Drop {
     /// CSV, JSON or Parquet, plain or compressed.
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

@@ -14,6 +14,7 @@ use crate::output::Format;
 pub struct Init {
     /// A folder that is no deployment yet; it is made if it is not there.
     dir: PathBuf,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

@@ -1,4 +1,5 @@
 use axum::http::StatusCode;
+use cdp_local::Deployment;
 use clap::Args;
 use serde_json::Value;
 
@@ -19,6 +20,7 @@ pub struct Profile {
     name: String,
     #[command(flatten)]
     at: At,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -35,10 +37,25 @@ impl Profile {
         match (answer.status, &body) {
             (StatusCode::OK, person) if self.format == Format::Table => Ok(on_a_screen(person).print(self.format)?),
             (StatusCode::OK, Value::Object(person)) => Ok(print_object(person, self.format)?),
-            (StatusCode::NOT_FOUND, _) => Err(Fault::no(format!("{}: {}", self.name, message()))),
+            (StatusCode::NOT_FOUND, _) => {
+                Err(Fault::no(format!("{}: {}{}", self.name, message(), self.known_namespaces().unwrap_or_default())))
+            }
             (status, _) if status.is_client_error() => Err(Fault::wrong(message())),
             _ => Err(Fault::unavailable(message())),
         }
+    }
+}
+
+impl Profile {
+    /// For whoever asked by a namespace that is not known; as far as this machine has the settings.
+    fn known_namespaces(&self) -> Option<String> {
+        let (asked, _) = self.name.split_once(':')?;
+        let At::Folder(dir) = &self.at else { return None };
+        let deployment = Deployment::open(dir).ok()?;
+        let known = deployment.config.settings.known_namespaces();
+        let is_known = known.contains(asked);
+        let names = || known.into_iter().collect::<Vec<_>>().join(", ");
+        (!is_known).then(|| format!(" The namespace {asked} is none of those that are known here: {}", names()))
     }
 }
 

@@ -3,7 +3,7 @@ use std::io::Write;
 use adapter_machine::Machine;
 use arrow::array::{Array, AsArray};
 use cdp_app::{Choice, ReplayJob};
-use cdp_event::Reason;
+use cdp_event::{Reason, Timestamp};
 use cdp_ports::{Chance, Clock};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
@@ -39,20 +39,33 @@ impl Quarantine {
 
 /// Lists refused records, the newest first.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  cdp quarantine list --dir shop --reason no_identifier\n  cdp quarantine list --aws"
-)]
+#[command(after_help = "Example:\n  cdp quarantine list --dir shop --reason no_identifier --since 2026-01-31\n  \
+    cdp quarantine list --aws --source web")]
 pub struct List {
     #[command(flatten)]
     at: At,
-    /// Rows of one reason, such as no_identifier.
-    #[arg(long, value_parser = reasons(), hide_possible_values = true)]
-    reason: Option<String>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// The newest so many.
     #[arg(long, default_value_t = 50)]
     limit: usize,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// Which rows; without any of it all.
+#[derive(Debug, Args)]
+struct Chosen {
+    /// Rows of one reason, such as no_identifier.
+    #[arg(long, value_parser = reasons(), hide_possible_values = true)]
+    reason: Option<String>,
+    /// Rows of one source.
+    #[arg(long)]
+    source: Option<String>,
+    /// Rows that were received on this date or later, in UTC; or at this moment, in ISO 8601.
+    #[arg(long)]
+    since: Option<String>,
 }
 
 /// Also on AWS: a handful of rows is found without Athena.
@@ -66,14 +79,32 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+impl Chosen {
+    fn since(&self) -> Result<Option<Timestamp>, Fault> {
+        self.since.as_deref().map(|since| moment("--since", since)).transpose()
+    }
+
+    /// As SQL has it.
+    fn condition(&self) -> Result<String, Fault> {
+        let conditions: Vec<String> = [
+            self.reason.as_deref().map(|reason| format!("reason = {}", quoted(reason))),
+            self.source.as_deref().map(|source| format!("source = {}", quoted(source))),
+            self.since()?.map(|since| format!("received_at >= timestamp '{since}'")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        Ok(if conditions.is_empty() { String::new() } else { format!("where {}", conditions.join(" and ")) })
+    }
+}
+
 impl List {
     fn run(self) -> Result<(), Fault> {
-        let wanted =
-            self.reason.as_deref().map(|reason| format!("where reason = {}", quoted(reason))).unwrap_or_default();
         let statement = format!(
             "select partition || '@' || sequence || '.' || cast(sub as varchar) as position, received_at, source, reason, \
-             field, detail, remedy from quarantine {wanted} \
+             field, detail, remedy from quarantine {} \
              order by received_at desc, partition, length(sequence), sequence, sub limit {}",
+            self.chosen.condition()?,
             self.limit
         );
         wait_for(async { query::print(self.at.tables(ENGINE).await?.run(&statement).await?, self.format).await })
@@ -127,24 +158,19 @@ impl Show {
 pub struct Replay {
     #[command(flatten)]
     at: At,
-    /// Rows of one reason, such as no_identifier.
-    #[arg(long, value_parser = reasons(), hide_possible_values = true)]
-    reason: Option<String>,
-    /// Rows of one source.
-    #[arg(long)]
-    source: Option<String>,
-    /// A date, or a moment in ISO 8601.
-    #[arg(long)]
-    since: Option<String>,
+    #[command(flatten)]
+    chosen: Chosen,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 impl Replay {
     fn run(self) -> Result<(), Fault> {
-        let since = self.since.as_deref().map(|since| moment("--since", since)).transpose()?;
-        let choice = Choice { source: self.source, since, until: None };
-        let job = ReplayJob::of_quarantine(self.reason, choice, "cdp quarantine replay", Machine.now(), Machine.draw());
+        let since = self.chosen.since()?;
+        let Chosen { reason, source, .. } = self.chosen;
+        let choice = Choice { source, since, until: None };
+        let job = ReplayJob::of_quarantine(reason, choice, "cdp quarantine replay", Machine.now(), Machine.draw());
         let bar = progress::counting("records");
         let done = follow(&self.at, &job, |step| bar.set_position(step["replayed"].as_u64().unwrap_or_default()));
         bar.finish_and_clear();

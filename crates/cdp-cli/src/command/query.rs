@@ -31,6 +31,7 @@ pub struct Query {
     /// What reads the tables on AWS; without it, Athena.
     #[arg(long, value_enum, requires = "aws")]
     engine: Option<Engine>,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -62,13 +63,19 @@ pub async fn print(answer: Answer, format: Format) -> Result<(), Fault> {
     let mut next = rows.try_next().await.map_err(of_statement)?;
     let columns = columns.fields().iter().map(|field| field.name().clone()).collect();
     let mut printer = Printer::to_stdout(columns, format)?;
+    let mut count = 0;
     while let Some(batch) = next {
         for row in cells(&batch).map_err(Fault::unavailable)? {
             printer.row(&row)?;
         }
+        count += batch.num_rows();
         next = rows.try_next().await.map_err(of_statement)?;
     }
     printer.finish()?;
+    // On a narrow terminal a table of no rows is no line at all.
+    if count == 0 && format == Format::Table {
+        eprintln!("(no rows)");
+    }
     if let Some(bytes) = scanned_bytes {
         eprintln!("{} were scanned", HumanBytes(bytes));
     }

@@ -37,6 +37,7 @@ pub struct Replay {
     source: Option<String>,
     #[command(flatten)]
     at: At,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -55,7 +56,13 @@ impl Replay {
         });
         bar.finish_and_clear();
         let done = done?;
-        if let At::Folder(dir) = &self.at
+        if done["done_before"] == true {
+            let until = done["until"].as_str().unwrap_or_default();
+            eprintln!(
+                "this replay was done before, and nothing was sent now: the row tells what it sent then. Events that were received later \
+                 are another replay: --since {until}. To send the same ones again, replay into a fresh deployment"
+            );
+        } else if let At::Folder(dir) = &self.at
             && done["replayed"] != 0
             && Running::find(dir).is_none()
         {

@@ -17,6 +17,7 @@ use crate::progress;
 pub struct Verify {
     #[command(flatten)]
     at: At,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

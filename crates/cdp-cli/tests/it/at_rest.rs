@@ -37,6 +37,15 @@ fn tables_are_printed_in_each_format() {
 }
 
 #[test]
+fn an_answer_without_rows_says_so_to_people() {
+    let shop = Shop::new();
+    for (format, said) in [("table", "(no rows)\n"), ("csv", ""), ("json", "")] {
+        let answer = shop.cdp(["query", "select user_id from events", "--format", format]).succeeds();
+        assert_eq!(answer.stderr(), said, "{format}");
+    }
+}
+
+#[test]
 fn lists_and_structs_are_json_in_json() {
     let shop = Shop::new();
     let query = "select [1, null] as list, [{a: 'x', b: [true]}] as nested, {a: 1.5} as object, null as nothing";
@@ -59,6 +68,34 @@ fn a_refused_row_is_listed_shown_and_replayed_once() {
     let replay = || shop.cdp(["quarantine", "replay", "--format", "csv"]).succeeds().stdout();
     assert_eq!(replay(), "replayed,replayed_before\n1,0\n");
     assert_eq!(replay(), "replayed,replayed_before\n0,1\n");
+}
+
+#[test]
+fn refused_rows_are_listed_by_reason_source_and_time() {
+    let shop = with_people();
+    let count = |chosen: &[&str]| {
+        let list = ["quarantine", "list", "--format", "json"];
+        let rows = shop.cdp(list.iter().chain(chosen)).succeeds().json();
+        rows.as_array().map(Vec::len)
+    };
+    for chosen in [&["--source", "partner"][..], &["--since", "2001-01-01", "--reason", "no_identifier"]] {
+        assert_eq!(count(chosen), Some(1), "{chosen:?}");
+    }
+    for chosen in [["--source", "o'neil"], ["--since", "2101-01-01"], ["--since", "2101-01-01T00:00:00Z"]] {
+        assert_eq!(count(&chosen), Some(0), "{chosen:?}");
+    }
+    shop.cdp(["quarantine", "list", "--since", "yesterday"]).fails(2, "--since");
+}
+
+#[test]
+fn a_refused_row_of_a_file_is_told_what_helps() {
+    let shop = Shop::new();
+    let file = shop.file("people.csv", "user_id,email\njane,jane@example.com\n,\nsam,sam@example.com,more\n");
+    shop.cdp(["drop".as_ref(), file.as_os_str()]).succeeds();
+    for (reason, remedy) in [("no_identifier", "give the field a value"), ("bad_row", "correct the row and drop it")] {
+        let rows = shop.cdp(["quarantine", "list", "--reason", reason, "--format", "json"]).succeeds().json();
+        assert!(rows[0]["remedy"].as_str().is_some_and(|told| told.starts_with(remedy)), "{rows}");
+    }
 }
 
 /// Days are written so.

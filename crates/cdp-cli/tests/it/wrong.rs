@@ -84,6 +84,18 @@ fn a_wrong_setting_is_named_with_its_remedy() {
 }
 
 #[test]
+fn what_is_wrong_with_settings_and_with_secrets_is_told_at_once() {
+    let shop = Shop::new();
+    for (file, from, to) in [("cdp.toml", "shards = 2", "shards = 0"), ("secrets.toml", &*shop.write_key, "secret")] {
+        let path = shop.dir().join(file);
+        let text = fs::read_to_string(&path).expect("there").replacen(from, to, 1);
+        fs::write(&path, text).expect("written");
+    }
+    let checked = shop.cdp(["check"]).fails(1, "cdp.toml: stream.shards: 0 shards; use 1 to 64\n");
+    assert!(checked.stderr().contains("\nsecrets.toml: write_keys.web: too short"), "{}", checked.stderr());
+}
+
+#[test]
 fn a_command_that_does_not_exist_is_answered_with_the_nearest_one() {
     cdp(["quary"]).fails(2, "query");
     cdp(["query"]).fails(2, "STATEMENT");
@@ -92,7 +104,11 @@ fn a_command_that_does_not_exist_is_answered_with_the_nearest_one() {
 #[test]
 fn what_a_command_cannot_find_is_an_answer_and_no_fault() {
     let shop = Shop::new();
-    shop.cdp(["profile", "user_id:nobody"]).fails(1, "user_id:nobody");
+    for name in ["user_id:nobody", "anonymous_id:nobody"] {
+        let told = shop.cdp(["profile", name]).fails(1, name).stderr();
+        assert!(!told.contains("known here"), "{told}");
+    }
+    shop.cdp(["profile", "usr:nobody"]).fails(1, "usr is none of those that are known here: android.id, ");
     shop.cdp(["quarantine", "show", "shardId-000000000000@17.0"]).fails(1, "nothing was refused at");
 }
 

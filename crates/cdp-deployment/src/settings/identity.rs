@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::fault;
 use crate::ConfigError;
+use crate::error::{all, both};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,9 +38,15 @@ struct LimitSettings {
 }
 
 impl IdentitySettings {
+    /// In the order of priority.
+    pub(super) fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.namespaces.iter().map(|namespace| namespace.name.as_str())
+    }
+
     pub fn rules(&self) -> Result<Rules, ConfigError> {
-        let namespaces = self.namespaces.iter().map(namespace_rule).collect::<Result<_, _>>()?;
-        let others = limit("identity.others", self.others.limit, self.others.period_days)?;
+        let namespaces = all(self.namespaces.iter().map(namespace_rule));
+        let others = limit("identity.others", self.others.limit, self.others.period_days);
+        let (namespaces, others) = both(namespaces, others)?;
         let (values, patterns) = (self.blocked_values.clone(), self.blocked_patterns.clone());
         Rules::new(namespaces, others, values, patterns, Caps::default()).map_err(|error| match error {
             BadRules::Pattern(_) => {

@@ -22,11 +22,10 @@ pub async fn replay(State(platform): State<Arc<Platform>>, job: String) -> Resul
     let job = ReplayJob::parse(&job).map_err(|error| NotDone::wrong(error.to_string()))?;
     // Files are read and decoded, and the log waits for the disk: other requests go on meanwhile.
     let step = tokio::task::spawn_blocking(move || step(&platform, job));
-    let progress = step.await.map_err(NotDone::failed)??;
-    Ok(Json(ReplayView::from(&progress)))
+    Ok(Json(step.await.map_err(NotDone::failed)??))
 }
 
-fn step(platform: &Platform, mut job: ReplayJob) -> Result<Progress, NotDone> {
+fn step(platform: &Platform, mut job: ReplayJob) -> Result<ReplayView, NotDone> {
     if let What::Events { lake } = &mut job.what {
         *lake = whole(Path::new(lake))?;
     }
@@ -38,8 +37,10 @@ fn step(platform: &Platform, mut job: ReplayJob) -> Result<Progress, NotDone> {
     let remap = |row: &RefusedRow<'_>| config.settings.again(&config.webhooks, row);
     let (state, stream) = (&platform.ingest.state, &*platform.log);
     let replay = Replay { state, stream, lake: &reader, remap: &remap };
+    let done_before = block_on(Progress::load(state, &job.id))?.is_some_and(|progress| progress.done);
     let began = Instant::now();
-    Ok(block_on(replay.run(&job, || platform.ingest.clock.now(), || began.elapsed() < STEP))?)
+    let progress = block_on(replay.run(&job, || platform.ingest.clock.now(), || began.elapsed() < STEP))?;
+    Ok(ReplayView::from(&progress).done_before(done_before))
 }
 
 /// One name for each folder, whatever leads there.

@@ -148,8 +148,12 @@ async fn a_mistake_is_answered_in_one_line_that_names_it() {
         ("selct 1", "selct"),
         ("select nothing(1)", "nothing"),
         ("select cast('x' as int)", "x"),
-        ("", ""),
-        ("select 1; select 2", ""),
+        ("", "there is no statement: ask one select"),
+        ("select 1; select 2", "several statements: ask one select at a time"),
+        ("select traits->>'plan' from events", "no operator ->> here; json text is read by json_get_str(traits,"),
+        ("select traits->'plan' from events", "no operator -> here"),
+        ("select json_extract(traits, '$.plan') from events", "no function json_extract; json text is read by"),
+        ("select traits['plan'] from events", "text has no fields; json text is read by"),
     ] {
         let answer = answer(&sample, statement).await;
         assert!(answer.starts_with("error: ") && answer.to_lowercase().contains(named), "{statement}: {answer}");
