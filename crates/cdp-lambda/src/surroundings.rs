@@ -55,6 +55,11 @@ impl Surroundings {
         &self.aws
     }
 
+    /// A variable that one function has.
+    pub fn var(&self, name: &'static str) -> Result<&str, StartError> {
+        Ok(self.vars.get(name)?)
+    }
+
     /// `cdp.toml`, packed beside the function's binary.
     pub fn settings(&self) -> Result<Settings, StartError> {
         Ok(Settings::read(&PathBuf::from(self.vars.get("LAMBDA_TASK_ROOT")?).join(SETTINGS_FILE))?)
