@@ -1,7 +1,7 @@
 """ministack, with the things of AWS that the road can't do without. A batch of a stream that failed in part is repeated from
 the first record that failed (`ReportBatchItemFailures`). Sequence numbers are of 56 digits without leading zeros: they
-are compared as text in there, and who keeps them as numbers sends them back without zeros. And Athena reads a Delta table as its
-log has it, and the catalog's views.
+are compared as text in there, and who keeps them as numbers sends them back without zeros. Athena reads a Delta table as its
+log has it, and the catalog's views; and whoever may use a workgroup may look at its statements, too.
 
 What else is as on AWS is beside this file: the shards of a split (emulated_shards.py), the HTTP API (emulated_api.py),
 dropped files (emulated_drops.py). And faults, on demand (emulated_faults.py).
@@ -19,6 +19,7 @@ import emulated_drops  # noqa: F401
 import emulated_faults  # noqa: F401
 import emulated_shards  # noqa: F401
 from ministack.app import main
+from ministack.core import iam_actions
 from ministack.services import athena, glue, kinesis, lambda_svc, s3
 
 invoke = lambda_svc._execute_function
@@ -115,10 +116,21 @@ async def with_views(query, database, catalog=None, with_tables=athena._rewrite_
     return await with_tables(query, database, catalog)
 
 
+def workgroup_of(body):
+    """A request that names a statement, as one that names the statement's workgroup."""
+    statement = athena._executions.get(json.loads(body or b"{}").get("QueryExecutionId"))
+    return json.dumps({"WorkGroup": statement["WorkGroup"]}).encode() if statement else body
+
+
+def resource(service, method, path, headers, body, *rest, named=iam_actions.extract_resource_arn):
+    return named(service, method, path, headers, workgroup_of(body) if service == "athena" else body, *rest)
+
+
 athena._materialize_table_files = active_files
 athena._path_partition_keys = partitions
 athena._hive_options = options
 athena._rewrite_data_paths = with_views
+iam_actions.extract_resource_arn = resource
 lambda_svc._execute_function = invoke_and_heed
 kinesis._next_sequence_number = as_long_as_on_aws
 

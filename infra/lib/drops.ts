@@ -19,6 +19,8 @@ import { Verdicts } from './verdicts.ts'
 
 /** Files that are taken in side by side. Each has a worker of State's own. */
 const SIDE_BY_SIDE = 10
+/** Of a file. The function is told, for the last try leaves a report that says so. */
+const TRIES = 5
 
 export interface DropsProps {
   readonly settings: Settings
@@ -51,7 +53,7 @@ export class Drops extends Construct implements Stretch {
     this.deadLetters = new DeadLetters(this, 'DeadLetters', {
       settings,
       name: 'drops',
-      meaning: 'Dropped files could not be taken in, 5 times: the letters say which, and they are in the bucket.',
+      meaning: `Dropped files could not be taken in, ${TRIES} times: the letters say which, and they are in the bucket.`,
     })
     this.queue = new Queue(this, 'Queue', {
       ...queueKey.ofQueue,
@@ -59,7 +61,7 @@ export class Drops extends Construct implements Stretch {
       retentionPeriod: Duration.days(14),
       // A file comes again once its worker must be gone.
       visibilityTimeout: timeout.plus(Duration.minutes(1)),
-      deadLetterQueue: { queue: this.deadLetters.queue, maxReceiveCount: 5 },
+      deadLetterQueue: { queue: this.deadLetters.queue, maxReceiveCount: TRIES },
     })
     this.queue.addToResourcePolicy(new PolicyStatement({
       principals: [new ServicePrincipal('s3.amazonaws.com')],
@@ -81,7 +83,12 @@ export class Drops extends Construct implements Stretch {
       // One whole processor.
       memoryMib: 1769,
       timeout,
-      environment: { ...state.environment, ...lake.environment, CDP_DROP_QUEUE: this.queue.queueUrl },
+      environment: {
+        ...state.environment,
+        ...lake.environment,
+        CDP_DROP_QUEUE: this.queue.queueUrl,
+        CDP_DROP_TRIES: `${TRIES}`,
+      },
       errorsToAlarm: 3,
       wakesItself: true,
     })

@@ -14,6 +14,8 @@ import { StoreKey } from './store-key.ts'
 const DATA = '*/date=*'
 const LOG = '*/_delta_log/*'
 const PUT = ['s3:PutObject', 's3:AbortMultipartUpload']
+/** In their bucket. */
+const ANSWERS = 'athena/'
 
 export class Lake extends Construct {
   readonly bucket: Bucket
@@ -57,7 +59,7 @@ export class Lake extends Construct {
         engineVersion: { selectedEngineVersion: 'Athena engine version 3' },
         bytesScannedCutoffPerQuery: props.settings.scanLimitGib * 1024 ** 3,
         resultConfiguration: {
-          outputLocation: this.answers.s3UrlForObject('athena/'),
+          outputLocation: this.answers.s3UrlForObject(ANSWERS),
           encryptionConfiguration: key === undefined
             ? { encryptionOption: 'SSE_S3' }
             : { encryptionOption: 'SSE_KMS', kmsKey: key.keyArn },
@@ -68,6 +70,11 @@ export class Lake extends Construct {
 
   get environment(): Record<string, string> {
     return { CDP_LAKE: `s3://${this.bucket.bucketName}` }
+  }
+
+  /** For whoever asks the tables by SQL. */
+  get sqlEnvironment(): Record<string, string> {
+    return { CDP_WORKGROUP: this.workgroup.name, CDP_DATABASE: this.databaseName }
   }
 
   /** Files that no table names yet. Which it names, is said in its log: whoever only lands can't write there. */
@@ -92,6 +99,25 @@ export class Lake extends Construct {
     this.grantObjects(sweeper, ['s3:DeleteObject'], '*')
   }
 
+  /** Statements over one table. Athena reads catalog and files, and writes answers, as whoever asks it. */
+  grantSql(asker: RustFunction, table: TableName): void {
+    asker.may(
+      ['athena:StartQueryExecution', 'athena:GetQueryExecution', 'athena:GetQueryResults', 'athena:StopQueryExecution'],
+      arnOf('athena', `workgroup/${this.workgroup.name}`),
+    )
+    asker.may(
+      ['glue:GetDatabase', 'glue:GetTable', 'glue:GetPartitions'],
+      arnOf('glue', 'catalog'),
+      arnOf('glue', `database/${this.databaseName}`),
+      arnOf('glue', `table/${this.databaseName}/${table}`),
+    )
+    asker.may(['s3:ListBucket', 's3:GetBucketLocation'], this.bucket.bucketArn, this.answers.bucketArn)
+    this.grantObjects(asker, ['s3:GetObject'], `${table}/*`)
+    this.grantAnswers(asker)
+    // What encrypts the tables encrypts the answers.
+    this.key.grantWrite(asker.role)
+  }
+
   private get databaseName(): string {
     // Athena would want a name with dashes in quotes.
     return `cdp_${this.settings.name.replaceAll('-', '_')}`
@@ -99,11 +125,21 @@ export class Lake extends Construct {
 
   private grantObjects(worker: RustFunction, actions: string[], objects: string): void {
     worker.may(actions, this.bucket.arnForObjects(objects))
-    const bucket = Stack.of(this).getLogicalId(this.bucket.node.defaultChild as CfnBucket)
-    Validations.of(worker.role).acknowledge({
-      id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/${objects}]`,
-      reason: 'The names of a table\'s files are not known beforehand; the bucket holds nothing but tables.',
-    })
+    this.acknowledge(worker, this.bucket, objects, 'The names of a table\'s files are not known beforehand; the bucket holds nothing but tables.')
+  }
+
+  private grantAnswers(asker: RustFunction): void {
+    const objects = `${ANSWERS}*`
+    asker.may(
+      ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
+      this.answers.arnForObjects(objects),
+    )
+    this.acknowledge(asker, this.answers, objects, 'Athena names an answer by its statement, which is not known beforehand.')
+  }
+
+  private acknowledge(worker: RustFunction, bucket: Bucket, objects: string, reason: string): void {
+    const id = Stack.of(this).getLogicalId(bucket.node.defaultChild as CfnBucket)
+    Validations.of(worker.role).acknowledge({ id: `AwsSolutions-IAM5[Resource::<${id}.Arn>/${objects}]`, reason })
   }
 
   private bucketOf(id: string, removalPolicy: RemovalPolicy, lifecycleRules: LifecycleRule[]): Bucket {
@@ -172,4 +208,8 @@ export class Lake extends Construct {
       },
     })
   }
+}
+
+function arnOf(service: string, resource: string): string {
+  return `arn:${Aws.PARTITION}:${service}:${Aws.REGION}:${Aws.ACCOUNT_ID}:${resource}`
 }

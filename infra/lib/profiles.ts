@@ -3,6 +3,7 @@ import { Duration } from 'aws-cdk-lib'
 import { Construct } from 'constructs'
 
 import type { Front } from './front.ts'
+import type { Lake } from './lake.ts'
 import { RustFunction } from './rust-function.ts'
 import type { Secrets } from './secrets.ts'
 import type { Settings } from './settings.ts'
@@ -21,27 +22,30 @@ export interface ProfilesProps {
   readonly functions: string
   readonly front: Front
   readonly state: State
+  readonly lake: Lake
   readonly secrets: Secrets
 }
 
 export class Profiles extends Construct implements Stretch {
   readonly function: RustFunction
 
-  /** Grants exactly: get items of State; read the secrets. */
+  /** Grants exactly: get items of State; ask the table `events` by Athena; read the secrets. */
   constructor(scope: Construct, id: string, props: ProfilesProps) {
     super(scope, id)
-    const { settings, functions, front, state, secrets } = props
+    const { settings, functions, front, state, lake, secrets } = props
     this.function = new RustFunction(this, 'Function', {
       settings,
       functions,
       name: 'profiles',
       description: 'Answers who a person is',
       memoryMib: 256,
-      timeout: Duration.seconds(10),
-      environment: { ...state.environment, ...secrets.environment },
+      // API Gateway waits for 30.
+      timeout: Duration.seconds(29),
+      environment: { ...state.environment, ...lake.sqlEnvironment, ...secrets.environment },
       errorsToAlarm: 5,
     })
     state.grant(this.function, 'get')
+    lake.grantSql(this.function, 'events')
     secrets.grantRead(this.function)
     front.route(this.function, CALLS)
   }

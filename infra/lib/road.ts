@@ -56,7 +56,7 @@ export class Road extends Stack {
     const commit = new Commit(this, 'Commit', { ...code, state, lake })
     const maintain = new Maintain(this, 'Maintain', { ...code, stream, state, lake })
     const replay = new Replay(this, 'Replay', { ...code, stream, state, lake })
-    const profiles = new Profiles(this, 'Profiles', { ...code, front, state, secrets })
+    const profiles = new Profiles(this, 'Profiles', { ...code, front, state, lake, secrets })
 
     const watch = new Watch(this, 'Watch', {
       settings,

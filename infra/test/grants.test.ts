@@ -25,6 +25,26 @@ const CONSUME_STATE = [
   'dynamodb:GetShardIterator State/stream',
   'dynamodb:ListStreams *',
 ]
+const ASK_EVENTS = [
+  'athena:GetQueryExecution workgroup/cdp-prod',
+  'athena:GetQueryResults workgroup/cdp-prod',
+  'athena:StartQueryExecution workgroup/cdp-prod',
+  'athena:StopQueryExecution workgroup/cdp-prod',
+  ...['GetDatabase', 'GetPartitions', 'GetTable'].flatMap((action) => [
+    `glue:${action} catalog`,
+    `glue:${action} database/cdp_prod`,
+    `glue:${action} table/cdp_prod/events`,
+  ]),
+  's3:GetBucketLocation Lake',
+  's3:ListBucket Lake',
+  's3:GetObject Lake/events/*',
+  's3:GetBucketLocation LakeAnswers',
+  's3:ListBucket LakeAnswers',
+  's3:AbortMultipartUpload LakeAnswers/athena/*',
+  's3:GetObject LakeAnswers/athena/*',
+  's3:ListMultipartUploadParts LakeAnswers/athena/*',
+  's3:PutObject LakeAnswers/athena/*',
+]
 const READ_SECRETS = ['secretsmanager:GetSecretValue Secrets']
 
 const GRANTS = {
@@ -61,7 +81,7 @@ const GRANTS = {
     'sqs:SendMessage DeadLetters',
     'sqs:SendMessage ReplayJobs',
   ],
-  Profiles: [GET, ...READ_SECRETS],
+  Profiles: [GET, ...ASK_EVENTS, ...READ_SECRETS],
 }
 
 const OF_EVERY_FUNCTION = (name: string) => [
@@ -110,10 +130,11 @@ function many(one: unknown): unknown[] {
 /** The part of the road that a resource's logical id belongs to. */
 function short(resource: any): string {
   if (typeof resource === 'string') return resource
-  if (resource['Fn::Join'] !== undefined) return resource['Fn::Join'][1].map(short).join('')
+  if (resource.Ref !== undefined) return resource.Ref
+  if (resource['Fn::Join'] !== undefined) return resource['Fn::Join'][1].map(short).join('').replace(/^arn:AWS::\S+::AccountId:/, '')
   const [id, attribute] = resource['Fn::GetAtt']
   const suffix = attribute === 'StreamArn' ? '/stream' : ''
   const stretch =
-    /^(DropsQueue|Drops(?=Bucket)|Stream|State|Lake|Secrets|(?:Ingest|Replay)DeadLetters|ReplayJobs|[A-Z][a-z]+Function)/.exec(id)![1]!
+    /^(DropsQueue|Drops(?=Bucket)|Stream|State|LakeAnswers|Lake|Secrets|(?:Ingest|Replay)DeadLetters|ReplayJobs|[A-Z][a-z]+Function)/.exec(id)![1]!
   return stretch.replace(/^(Ingest|Replay)Dead/, 'Dead').replace(/Function$/, 'Logs') + suffix
 }

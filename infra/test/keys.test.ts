@@ -50,8 +50,8 @@ test('a function may use the key for what it reads and writes, and for nothing e
     Commit: ['kms:Decrypt', 'kms:GenerateDataKey'],
     Maintain: ['kms:Decrypt', 'kms:GenerateDataKey'],
     Replay: ['kms:Decrypt', 'kms:GenerateDataKey'],
-    // Reads State and the secret, and writes nothing.
-    Profiles: ['kms:Decrypt'],
+    // Reads State, the secret and the lake; Athena writes answers for it.
+    Profiles: ['kms:Decrypt', 'kms:GenerateDataKey'],
     // A user's folder of dropped files.
     Sftp: ['kms:Decrypt', 'kms:GenerateDataKey'],
   })

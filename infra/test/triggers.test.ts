@@ -40,7 +40,11 @@ test('a file that was put wakes drops, one at a time, and comes again after its 
       maxReceiveCount: 5,
     },
   })
-  template.hasResourceProperties('AWS::Lambda::Function', { Timeout: 15 * 60, RecursiveLoop: 'Allow' })
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Timeout: 15 * 60,
+    RecursiveLoop: 'Allow',
+    Environment: { Variables: Match.objectLike({ CDP_DROP_TRIES: '5' }) },
+  })
 })
 
 test('a new entry of the outbox wakes commit, and nothing else of State does', () => {
@@ -111,10 +115,10 @@ test('each function has the variables that it needs, and no other', () => {
   assert.deepEqual(variables, {
     Collect: 'CDP_SECRETS CDP_SECRETS_VERSION CDP_STREAM RUST_LOG SSL_CERT_FILE',
     Ingest: 'CDP_LAKE CDP_STATE_TABLE RUST_LOG SSL_CERT_FILE',
-    Drops: 'CDP_DROP_QUEUE CDP_LAKE CDP_STATE_TABLE RUST_LOG SSL_CERT_FILE',
+    Drops: 'CDP_DROP_QUEUE CDP_DROP_TRIES CDP_LAKE CDP_STATE_TABLE RUST_LOG SSL_CERT_FILE',
     Commit: 'CDP_LAKE CDP_STATE_TABLE RUST_LOG SSL_CERT_FILE',
     Maintain: 'CDP_LAKE CDP_STATE_TABLE CDP_STREAM RUST_LOG SSL_CERT_FILE',
     Replay: 'CDP_DEAD_LETTERS CDP_LAKE CDP_QUEUE CDP_STATE_TABLE CDP_STREAM RUST_LOG SSL_CERT_FILE',
-    Profiles: 'CDP_SECRETS CDP_SECRETS_VERSION CDP_STATE_TABLE RUST_LOG SSL_CERT_FILE',
+    Profiles: 'CDP_DATABASE CDP_SECRETS CDP_SECRETS_VERSION CDP_STATE_TABLE CDP_WORKGROUP RUST_LOG SSL_CERT_FILE',
   })
 })

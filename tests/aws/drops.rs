@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use cdp_drops::{Address, DropBox, Dropped, FileReport};
+use cdp_drops::{Address, DropBox, Dropped, FileReport, Stamp};
 use cdp_event::Timestamp;
 use cdp_ports::{FaultKind, PortError};
 
@@ -116,4 +116,20 @@ async fn a_report_stands_beside_its_file_and_that_of_a_later_file_stays() {
     }
     let key = "partner/2026/.reports/Jörg + co.csv.json";
     bucket.client.head_object().bucket(&bucket.name).key(key).send().await.expect("it is beside the file");
+}
+
+/// A notification tells when an object was put; the object itself, when that began.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_by_an_address_alone_gives_way_to_that_of_its_own_file() {
+    let bucket = Bucket::new(true).await;
+    let address = bucket.put(b"one".to_vec()).await;
+    assert_eq!(bucket.drops.report(&address).await.expect("no fault"), None);
+    let file = bucket.open(&address).await;
+    let stamp = Stamp { modified_ns: i64::MAX, ..file.stamp().clone() };
+    let unopened = FileReport::of_unread(file.name(), "partner", &stamp, Timestamp::from_ms(0));
+    bucket.drops.put_report(&address, &unopened).await.expect("no fault");
+    assert_eq!(bucket.drops.report(&address).await.expect("no fault"), Some(unopened));
+    let report = FileReport::of_no_source(&file, "partner", "opened".to_owned(), Timestamp::from_ms(0));
+    file.put_report(&report).await.expect("no fault");
+    assert_eq!(bucket.drops.report(&address).await.expect("no fault"), Some(report));
 }

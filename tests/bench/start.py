@@ -129,6 +129,7 @@ def main():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     stack = {"CDP_STATE_TABLE": "state", "CDP_LAKE": "s3://lake", "CDP_STREAM": "events", "CDP_SECRETS": "cdp"}
+    stack |= {"CDP_WORKGROUP": "cdp-dev", "CDP_DATABASE": "cdp_dev", "CDP_DROP_TRIES": "5"}
     # The stack names the one of Amazon Linux.
     stack["SSL_CERT_FILE"] = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
     stack |= dict.fromkeys(["CDP_QUEUE", "CDP_DROP_QUEUE", "CDP_DEAD_LETTERS"], "https://sqs.us-east-1.amazonaws.com/0/queue")

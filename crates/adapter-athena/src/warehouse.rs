@@ -1,5 +1,7 @@
 //! The port.
 
+use std::sync::LazyLock;
+
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use aws_config::SdkConfig;
@@ -13,14 +15,17 @@ use crate::execution::Execution;
 use crate::rows;
 
 pub struct AthenaWarehouse {
-    client: Client,
+    /// Made for the first statement: it takes milliseconds, and a function starts for many calls that ask none.
+    client: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
     workgroup: String,
     database: String,
 }
 
 impl AthenaWarehouse {
     pub fn new(config: &SdkConfig, workgroup: impl Into<String>, database: impl Into<String>) -> Self {
-        Self { client: Client::new(config), workgroup: workgroup.into(), database: database.into() }
+        let config = config.clone();
+        let client = LazyLock::new(Box::new(move || Client::new(&config)) as Box<_>);
+        Self { client, workgroup: workgroup.into(), database: database.into() }
     }
 
     async fn start(&self, statement: &str) -> PortResult<Execution> {
@@ -34,7 +39,7 @@ impl AthenaWarehouse {
             .await;
         let action = || format!("start a statement in the workgroup {}", self.workgroup);
         let started = started.map_err(|error| fault(action(), error))?;
-        Ok(Execution::begun(self.client.clone(), started.query_execution_id.unwrap_or_default()))
+        Ok(Execution::begun(Client::clone(&self.client), started.query_execution_id.unwrap_or_default()))
     }
 }
 
@@ -42,7 +47,7 @@ impl Warehouse for AthenaWarehouse {
     async fn run(&self, statement: &str) -> PortResult<Answer> {
         let mut execution = self.start(statement).await?;
         let ended = execution.wait().await?;
-        let pages = Pages { client: self.client.clone(), id: execution.id().to_owned() };
+        let pages = Pages { client: Client::clone(&self.client), id: execution.id().to_owned() };
         let (mut first, next) = pages.fetch(None).await?;
         if has_header(&ended)
             && let Some(rows) = first.rows.as_mut().filter(|rows| !rows.is_empty())

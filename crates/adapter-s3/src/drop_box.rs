@@ -4,10 +4,11 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use cdp_aws::fault;
-use cdp_drops::{Address, DropBox, Stamp};
+use cdp_drops::{Address, DropBox, FileReport, Stamp};
 use cdp_ports::PortResult;
 
 use crate::object::{S3Object, Version};
+use crate::reports;
 
 /// The caller needs `s3:GetObject` and `s3:GetObjectVersion`, for the reports `s3:PutObject`, and in the bucket
 /// `s3:ListBucket`: without it S3 answers that a missing object is forbidden.
@@ -34,9 +35,17 @@ impl DropBox for S3Drops {
         let stamp = Stamp {
             bytes: answer.content_length.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default(),
             modified_ns: answer.last_modified.and_then(|at| at.as_nanos().try_into().ok()).unwrap_or_default(),
-            mark: format!("{} {tag}", version.as_deref().unwrap_or("unversioned")),
+            mark: address.mark(&tag),
         };
         let version = Version { client: self.client.clone(), address: address.clone(), tag, bytes: stamp.bytes };
         Ok(S3Object::new(version, stamp))
+    }
+
+    async fn report(&self, address: &Address) -> PortResult<Option<FileReport>> {
+        reports::read(&self.client, address).await
+    }
+
+    async fn put_report(&self, address: &Address, report: &FileReport) -> PortResult<()> {
+        reports::put(&self.client, address, report).await
     }
 }

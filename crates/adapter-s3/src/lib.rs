@@ -5,6 +5,8 @@
 mod drop_box;
 mod object;
 
+mod reports;
+
 mod content;
 
 mod blocks;

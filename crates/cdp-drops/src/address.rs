@@ -5,6 +5,7 @@ use std::fmt;
 use cdp_ports::PortResult;
 
 use crate::dropped::{Dropped, REPORTS_FOLDER};
+use crate::report::FileReport;
 
 /// Where the files of all sources lie.
 pub trait DropBox: Send + Sync {
@@ -12,6 +13,12 @@ pub trait DropBox: Send + Sync {
 
     /// `Missing`: it is gone.
     fn open(&self, address: &Address) -> impl Future<Output = PortResult<Self::File>> + Send;
+
+    /// As [`Dropped::report`], whether the file can be opened or not.
+    fn report(&self, address: &Address) -> impl Future<Output = PortResult<Option<FileReport>>> + Send;
+
+    /// As [`Dropped::put_report`], likewise.
+    fn put_report(&self, address: &Address, report: &FileReport) -> impl Future<Output = PortResult<()>> + Send;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +38,11 @@ impl Address {
     /// Below its source's folder.
     pub fn name(&self) -> &str {
         self.key.split_once('/').map_or(&self.key, |(_, name)| name)
+    }
+
+    /// Of a stamp. `tag`: of the content, in quotes, as a bucket tells it of an object.
+    pub fn mark(&self, tag: &str) -> String {
+        format!("{} {tag}", self.version.as_deref().unwrap_or("unversioned"))
     }
 
     /// Beside the file.

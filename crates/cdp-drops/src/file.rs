@@ -63,13 +63,7 @@ impl Dropped for LocalFile {
     }
 
     async fn put_report(&self, report: &FileReport) -> io::Result<()> {
-        let Some(place) = report_path(&self.path) else { return Ok(()) };
-        let unfinished = place.with_extension("json.tmp");
-        if let Some(folder) = place.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(&unfinished, report.to_json()?)?;
-        fs::rename(&unfinished, &place)
+        report.put(&self.path)
     }
 }
 
@@ -77,6 +71,17 @@ impl FileReport {
     /// The report of the file at `path`. `None`: there is none that can be read.
     pub fn read(path: &Path) -> Option<Self> {
         Self::from_json(&fs::read(report_path(path)?).ok()?)
+    }
+
+    /// Beside the file at `path`, whether that can be opened or not.
+    pub fn put(&self, path: &Path) -> io::Result<()> {
+        let Some(place) = report_path(path) else { return Ok(()) };
+        let unfinished = place.with_extension("json.tmp");
+        if let Some(folder) = place.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&unfinished, self.to_json()?)?;
+        fs::rename(&unfinished, &place)
     }
 }
 

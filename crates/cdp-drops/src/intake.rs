@@ -52,6 +52,9 @@ pub enum IntakeError {
     Changed(String),
     #[error("{0} is gone")]
     Gone(String),
+    /// Of where the file and its report lie.
+    #[error(transparent)]
+    Place(PortError),
     #[error(transparent)]
     Ingest(#[from] IngestError),
     #[error(transparent)]
@@ -62,12 +65,29 @@ pub enum IntakeError {
 
 impl IntakeError {
     /// What reading `file`, or writing beside it, failed with.
-    fn at(file: &impl Dropped, error: io::Error) -> Self {
+    pub fn at(file: &impl Dropped, error: io::Error) -> Self {
         match error.downcast::<PortError>() {
             Ok(fault) if fault.kind == FaultKind::Stale => Self::Changed(file.place()),
             Ok(fault) if fault.kind == FaultKind::Missing => Self::Gone(file.place()),
-            Ok(fault) => Self::Port(fault),
+            Ok(fault) => Self::Place(fault),
             Err(source) => Self::Io { place: file.place(), source },
+        }
+    }
+
+    /// Why, in few words: nothing of what is behind it, which is no business of whoever sent the file.
+    pub fn for_the_sender(&self) -> String {
+        match self {
+            Self::Io { source, .. } => format!("it could not be read ({source})"),
+            Self::Changed(_) => "it changed while it was read".to_owned(),
+            Self::Gone(_) => "it is gone".to_owned(),
+            Self::Place(fault) if fault.kind == FaultKind::Busy => "it could not be read in time".to_owned(),
+            Self::Place(_) => {
+                "it could not be read, as where it is encrypted by a key that the platform may not use".to_owned()
+            }
+            Self::Ingest(IngestError::Fenced(_)) => "the same content was being taken in under another name".to_owned(),
+            Self::Ingest(_) | Self::Port(_) | Self::Stored(_) => {
+                "the platform could not keep its rows, for which the file is not to blame".to_owned()
+            }
         }
     }
 }

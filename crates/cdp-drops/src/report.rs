@@ -19,6 +19,8 @@ pub enum Status {
     Refused,
     /// Another file had the same content.
     AlreadyTaken,
+    /// Nobody goes on with the file by themselves. What was taken of it stays.
+    GivenUp,
 }
 
 impl Status {
@@ -29,6 +31,7 @@ impl Status {
             Self::Truncated => "truncated",
             Self::Refused => "refused",
             Self::AlreadyTaken => "already_taken",
+            Self::GivenUp => "given_up",
         }
     }
 }
@@ -38,12 +41,12 @@ pub struct FileReport {
     pub file: String,
     pub source: String,
     pub status: Status,
-    /// Why it is truncated or refused, or what the file was called when it was taken.
+    /// Why it is truncated, refused or given up, or what the file was called when it was taken.
     pub detail: Option<String>,
     pub format: Option<String>,
     pub compression: Option<String>,
     pub encoding: Option<String>,
-    /// How much of the file is read by now, as long as it is being read.
+    /// How much of the file is read by now, as long as it is not read to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_bytes: Option<u64>,
     pub rows: u64,
@@ -79,10 +82,20 @@ impl FileReport {
     /// Of a file that no source takes: it is not looked into.
     pub fn of_no_source(file: &impl Dropped, source: &str, detail: String, now: Timestamp) -> Self {
         Self {
-            file: file.name().to_owned(),
-            source: source.to_owned(),
             status: Status::Refused,
             detail: Some(detail),
+            finished: Some(now.to_string()),
+            ..Self::of_unread(file.name(), source, file.stamp(), now)
+        }
+    }
+
+    /// Of a file that nobody has looked into yet.
+    pub fn of_unread(name: &str, source: &str, stamp: &Stamp, now: Timestamp) -> Self {
+        Self {
+            file: name.to_owned(),
+            source: source.to_owned(),
+            status: Status::Running,
+            detail: None,
             format: None,
             compression: None,
             encoding: None,
@@ -97,10 +110,22 @@ impl FileReport {
             partition: String::new(),
             first_seen: now.to_string(),
             started: now.to_string(),
-            finished: Some(now.to_string()),
-            stamp: file.stamp().clone(),
+            finished: None,
+            stamp: stamp.clone(),
             settings: String::new(),
         }
+    }
+
+    /// As far as it came by now.
+    #[must_use]
+    pub fn under_way(self, detail: String) -> Self {
+        Self { status: Status::Running, detail: Some(detail), finished: None, ..self }
+    }
+
+    /// As far as it came. `why`: for whoever sent the file.
+    #[must_use]
+    pub fn given_up(self, why: String, now: Timestamp) -> Self {
+        Self { status: Status::GivenUp, detail: Some(why), finished: Some(now.to_string()), ..self }
     }
 
     /// `None`: it is no report.
@@ -117,9 +142,14 @@ impl FileReport {
         self.stamp.bytes
     }
 
-    /// Whether nothing more comes of the file.
+    /// Whether nothing more comes of the file by itself.
     pub fn is_over(&self) -> bool {
         self.status != Status::Running
+    }
+
+    /// Whether nothing more comes of the file if it is taken in once more.
+    pub fn is_final(&self) -> bool {
+        !matches!(self.status, Status::Running | Status::GivenUp)
     }
 
     /// Whether it tells of the file, and not of one that had its name before. Another mode is no other file.
@@ -127,14 +157,19 @@ impl FileReport {
         (self.stamp.bytes, self.stamp.modified_ns) == (stamp.bytes, stamp.modified_ns)
     }
 
-    /// Whether it tells of a file that took this one's name.
-    pub fn is_of_a_later(&self, stamp: &Stamp) -> bool {
-        self.stamp.modified_ns > stamp.modified_ns
+    /// Whether it tells of that very version.
+    pub fn is_of_version(&self, stamp: &Stamp) -> bool {
+        self.stamp.mark == stamp.mark
+    }
+
+    /// Whether it tells of a file that took the other one's name.
+    pub fn is_of_a_later_file_than(&self, other: &Self) -> bool {
+        !self.is_of_version(&other.stamp) && self.stamp.modified_ns > other.stamp.modified_ns
     }
 
     /// Whether there is nothing to do for a file. With other settings, one of which nothing was taken gets another chance.
     pub(crate) fn settles(&self, stamp: &Stamp, settings: &str) -> bool {
         let is_read_so = self.settings == settings || self.taken + self.duplicates > 0;
-        self.is_over() && self.stamp == *stamp && is_read_so
+        self.is_final() && self.stamp == *stamp && is_read_so
     }
 }

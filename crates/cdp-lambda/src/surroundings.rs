@@ -31,6 +31,10 @@ pub enum StartError {
         "{0:?} is no lake on AWS; the stack sets CDP_LAKE to s3://BUCKET, and a job names one as s3://BUCKET/PREFIX"
     )]
     NotALake(String),
+    #[error(
+        "the environment variable {name} is {text:?} and no whole number; deploy the function by the stack, which sets it"
+    )]
+    NotANumber { name: &'static str, text: String },
     #[error("the secret {0} holds no text; put the deployment's secrets.toml into it")]
     NoSecret(String),
     #[error("the lake can't be opened: {0}")]
@@ -53,6 +57,17 @@ impl Surroundings {
     /// For adapters that one function has.
     pub fn aws(&self) -> &SdkConfig {
         &self.aws
+    }
+
+    /// A variable that one function has.
+    pub fn var(&self, name: &'static str) -> Result<&str, StartError> {
+        Ok(self.vars.get(name)?)
+    }
+
+    /// Likewise.
+    pub fn number(&self, name: &'static str) -> Result<u32, StartError> {
+        let text = self.var(name)?;
+        text.parse().map_err(|_| StartError::NotANumber { name, text: text.to_owned() })
     }
 
     /// `cdp.toml`, packed beside the function's binary.

@@ -5,8 +5,6 @@ mod deployment;
 mod log;
 mod platform;
 
-mod history;
-
 mod admin;
 mod front;
 

@@ -22,7 +22,7 @@ pub struct Platform {
     pub deployment: Deployment,
     pub ingest: Ingest<Arc<FjallState>, Arc<DeltaLake>, Machine>,
     pub log: Arc<LocalLog>,
-    pub query: Query,
+    pub query: Arc<Query>,
     running: AtomicBool,
 }
 
@@ -43,7 +43,7 @@ impl Platform {
         let state = state.map_err(|error| PortError::because(FaultKind::Broken, "open the state", error))?;
         let lake = DeltaLake::open(&deployment.lake());
         let lake = Arc::new(lake.map_err(|error| PortError::because(FaultKind::Broken, "open the lake", error))?);
-        let query = Query::over(Arc::clone(&lake));
+        let query = Arc::new(Query::over(Arc::clone(&lake)));
         let ingest = Ingest { state: Arc::new(state), lake, clock: Machine, rules: deployment.config.rules.clone() };
         Ok(Self { deployment, ingest, log: Arc::new(log), query, running: AtomicBool::new(false) })
     }

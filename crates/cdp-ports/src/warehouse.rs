@@ -26,7 +26,7 @@ impl fmt::Debug for Answer {
 
 pub trait Warehouse: Send + Sync {
     /// Runs one statement, and answers when its first rows can be fetched. It sees what was committed before it began.
-    /// Integers, floating-point numbers and booleans are columns of their kind; all else is at least text. `Refused`: the
+    /// Integers, floating-point numbers and booleans are columns of their kind, text is `Utf8`; all else is at least text. `Refused`: the
     /// statement can't be run, and the source says why. `Busy`: too many run already, or a passing fault; a statement that only
     /// reads may be run again. Dropped before it is answered, a statement is stopped.
     fn run(&self, statement: &str) -> impl Future<Output = PortResult<Answer>> + Send;

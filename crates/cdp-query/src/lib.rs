@@ -152,8 +152,10 @@ impl Query {
     async fn session(&self, statement: &str) -> Result<SessionContext, QueryError> {
         // A filter that aggregates learn as they go leaves out those that have found no value yet. `max(received_at),
         // max(sent_at)` passes over a file that alone has a `sent_at`, because its `received_at` is no new maximum.
+        // And what is cast to text is text of the kind that the tables have.
         let config = SessionConfig::new()
             .set_bool("datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown", false)
+            .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
             .with_information_schema(true)
             .with_default_catalog_and_schema("cdp", "public");
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));

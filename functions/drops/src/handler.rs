@@ -1,5 +1,7 @@
 //! A file's way through the intake, as far as time allows. What is left comes again as the same message.
 
+mod last_try;
+
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +22,7 @@ use cdp_drops::{
 use cdp_lambda::{Deadline, StartError, Surroundings};
 use cdp_ports::{Chance, Clock, FaultKind, Landing, PortError, Queue, State};
 
-use crate::woken::{Message, NotANotification, Woken};
+use crate::woken::{Message, NotANotification, Put, Woken};
 
 /// Rows that go through together: as many as fill a file that is worth its request.
 const LIMITS: BatchLimits = BatchLimits { rows: 2_500, bytes: 8 << 20 };
@@ -34,6 +36,8 @@ pub struct Handler<S, L, C, D, Q> {
     drops: D,
     /// Whose messages wake this function.
     queue: Q,
+    /// How often a message comes, before it is a dead letter.
+    tries: u32,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +48,23 @@ pub enum HandleError {
     Intake(#[from] IntakeError),
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+/// One of those that the queue allows for a message.
+#[derive(Clone, Copy)]
+struct Try {
+    deadline: Deadline,
+    is_last: bool,
+}
+
+impl HandleError {
+    /// As [`IntakeError::for_the_sender`].
+    fn for_the_sender(&self) -> String {
+        match self {
+            Self::Intake(error) => error.for_the_sender(),
+            Self::NotANotification(_) | Self::Port(_) => "the platform could not come back to it".to_owned(),
+        }
+    }
 }
 
 /// Of a file.
@@ -65,6 +86,7 @@ impl Handler<DynamoState, DeltaLanding, Machine, S3Drops, SqsQueue> {
             sources: settings.drops,
             drops: S3Drops::new(surroundings.aws()),
             queue: surroundings.queue("CDP_DROP_QUEUE")?,
+            tries: surroundings.number("CDP_DROP_TRIES")?,
         })
     }
 }
@@ -73,26 +95,43 @@ impl<S: State, L: Landing, C: Clock + Chance, D: DropBox, Q: Queue> Handler<S, L
     /// An error leaves its message in the queue; the file is gone on with from its checkpoint when it comes again.
     pub async fn handle(&self, woken: &Woken, deadline: Deadline) -> Result<(), HandleError> {
         for message in &woken.messages {
-            self.heed(message, deadline).await.inspect_err(|error| {
+            let number = message.tries();
+            let this = Try { deadline, is_last: number >= self.tries };
+            self.heed(message, this).await.inspect_err(|error| {
                 metrics::counter!("DropFaults").increment(1);
-                tracing::error!("a dropped file is tried again: {error}");
+                tracing::error!("a dropped file failed, try {number} of {}: {error}", self.tries);
             })?;
         }
         Ok(())
     }
 
-    async fn heed(&self, message: &Message, deadline: Deadline) -> Result<(), HandleError> {
-        for address in message.addresses()? {
-            if self.take_in(&address, deadline).await? == Fate::Left {
-                tracing::info!("{address} is gone on with in the next invocation");
-                // The files of the message that came before this one are found to be over then.
-                return Ok(self.queue.send(&message.body).await?);
+    async fn heed(&self, message: &Message, this: Try) -> Result<(), HandleError> {
+        for file in message.puts()? {
+            let outcome = self.go_on(&file, message, this).await;
+            if let Err(error) = &outcome
+                && this.is_last
+            {
+                self.give_up(&file, error).await;
+            }
+            if outcome? == Fate::Left {
+                return Ok(());
             }
         }
         Ok(())
     }
 
-    async fn take_in(&self, address: &Address, deadline: Deadline) -> Result<Fate, HandleError> {
+    async fn go_on(&self, file: &Put, message: &Message, this: Try) -> Result<Fate, HandleError> {
+        let fate = self.take_in(file, this).await?;
+        if fate == Fate::Left {
+            tracing::info!("{} is gone on with in the next invocation", file.address);
+            // The files of the message that came before this one are found to be over then.
+            self.queue.send(&message.body).await?;
+        }
+        Ok(fate)
+    }
+
+    async fn take_in(&self, put: &Put, this: Try) -> Result<Fate, HandleError> {
+        let address = &put.address;
         if is_passed_over(&address.key) {
             return Ok(Fate::Over);
         }
@@ -102,12 +141,15 @@ impl<S: State, L: Landing, C: Clock + Chance, D: DropBox, Q: Queue> Handler<S, L
                 tracing::info!("{address} is gone, and was not taken in");
                 return Ok(Fate::Over);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(IntakeError::Place(error).into()),
         };
+        if this.is_last {
+            self.announce_last_try(put, this.deadline).await;
+        }
         let Some((name, settings)) = address.source().and_then(|source| self.sources.get_key_value(source)) else {
             return self.refuse(address, &file).await;
         };
-        match self.take_in_from(DropSource { name, settings }, &file, deadline).await {
+        match self.take_in_from(DropSource { name, settings }, &file, this.deadline).await {
             Ok(report) if report.status == Status::Running => Ok(Fate::Left),
             Ok(report) => {
                 count_file(&report);
@@ -153,7 +195,7 @@ impl<S: State, L: Landing, C: Clock + Chance, D: DropBox, Q: Queue> Handler<S, L
         let report = FileReport::of_no_source(file, source, detail, self.ingest.clock.now());
         count_file(&report);
         let put = file.put_report(&report).await;
-        put.map_err(|source| IntakeError::Io { place: file.place(), source })?;
+        put.map_err(|error| IntakeError::at(file, error))?;
         Ok(Fate::Over)
     }
 }

@@ -1,5 +1,8 @@
 //! drops: a file that was put into the drop bucket, taken in. The use case is `cdp-drops`'; see functions/README.md.
 
+// The future of a file is as deep as the road is long.
+#![recursion_limit = "256"]
+
 mod handler;
 mod woken;
 

@@ -14,7 +14,7 @@ import deltalake
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stack import CDP, ENDPOINT, OUTPUTS, check_equal, until
+from stack import CDP, ENDPOINT, OUTPUTS, ask, check_equal, until
 
 SFTP_KEY, SFTP_PORT = os.environ["CDP_SFTP_KEY"], os.environ["CDP_SFTP_PORT"]
 ROWS = 80_000
@@ -145,6 +145,23 @@ if not lines:
 sqs.set_queue_attributes(QueueUrl=OUTPUTS["DropQueue"], Attributes={"VisibilityTimeout": "960"})
 functions.update_function_configuration(FunctionName=drops, Timeout=900)
 print(f"{ROWS} rows took {len(lines) + 1} invocations")
+
+
+# What can't be taken in is given up, and says so; sent on once the cause is mended, it is taken in from where it stood.
+faults = lambda rules: check_equal("the faults are taken", ask("PUT", f"{ENDPOINT}/_faults", rules)[0], 200)
+faults([{"call": "dynamodb:UpdateItem", "by": "Drops", "fault": "broken"}])
+sqs.set_queue_attributes(QueueUrl=OUTPUTS["DropQueue"], Attributes={"VisibilityTimeout": "1"})
+version = put("stuck.csv", file("stuck.csv", b"user_id,plan\nstuck,free\n"))
+stuck = until("a file is given up", lambda: over("stuck.csv", version))
+check_equal("its report", (stuck["status"], stuck["taken"]), ("given_up", 0))
+check_equal("why", "given up after 5 tries: the platform could not keep its rows" in stuck["detail"], True)
+letter = until("its dead letter", lambda: sqs.receive_message(QueueUrl=OUTPUTS["DropDeadLetters"]).get("Messages"))[0]
+faults([])
+sqs.set_queue_attributes(QueueUrl=OUTPUTS["DropQueue"], Attributes={"VisibilityTimeout": "960"})
+sqs.send_message(QueueUrl=OUTPUTS["DropQueue"], MessageBody=letter["Body"])
+sqs.delete_message(QueueUrl=OUTPUTS["DropDeadLetters"], ReceiptHandle=letter["ReceiptHandle"])
+mended = until("it is sent on", lambda: (report := over("stuck.csv", version)) and report["status"] != "given_up" and report)
+check_equal("the report on stuck.csv", told(mended), here(work / "stuck.csv"))
 
 
 # The tables, row by row.

@@ -111,6 +111,12 @@ with Without("Profiles", "dynamodb:BatchGetItem"):
     check_equal("a lookup that fails is no person that is not there", lookup() >= 500, True)
 check_equal("a lookup", lookup(), 200)
 
+past = lambda: call("GET", f"/v1/spaces/s/collections/users/profiles/user_id:{user}/events", TOKEN)[0]
+with Without("Profiles", "athena:StartQueryExecution"):
+    check_equal("a past that can't be read is no empty one", past(), 500)
+    check_equal("a lookup, all the same", lookup(), 200)
+check_equal("a person's past", past(), 200)
+
 stack.check_no_position_twice()
 stack.check_nothing_is_given_up()
 stack.end()

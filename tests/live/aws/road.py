@@ -1,6 +1,7 @@
 """What is sent to the deployed stack, by HTTP and by boto3, comes out as profiles and Delta tables, as on one machine."""
 
 import json
+import urllib.parse
 
 import stack
 from stack import TOKEN, WRITE_KEY, call, check_equal, until
@@ -54,5 +55,39 @@ until("all events are in the table", lambda: len(events()) >= len(here["events"]
 check_equal("events as on one machine", events(), sorted_events(here["events"]))
 until("what was refused is in quarantine", lambda: len(stack.positions("quarantine")) >= len(here["quarantine"]))
 check_equal("quarantine", len(stack.positions("quarantine")), len(here["quarantine"]))
+
+
+# --- a person's past, page by page, as the table has it
+
+def pasts():
+    """Message ids of each person, newest first."""
+    profiles = sorted(stack.rows("profiles", ["profile_id", "merged_into", "revision"]), key=lambda row: row["revision"])
+    canonical = {row["profile_id"]: row["merged_into"] or row["profile_id"] for row in profiles}
+    told = {}
+    for row in stack.rows("events", ["profile_id", "timestamp", "message_id"]):
+        told.setdefault(canonical[row["profile_id"]], []).append((row["timestamp"], row["message_id"]))
+    return {person: [message for _, message in sorted(events, reverse=True)] for person, events in told.items()}
+
+
+def past(person, limit, **query):
+    found, following = [], ""
+    while True:
+        query.update(start="2000-01-01", limit=limit, next=following)
+        path = f"/v1/spaces/s/collections/users/profiles/{person}/events?{urllib.parse.urlencode(query)}"
+        status, page = call("GET", path, TOKEN)
+        check_equal("a page of a person's past", status, 200)
+        check_equal("where it has its ids from", all(event["external_ids"] for event in page["data"]), True)
+        found += [event["message_id"] for event in page["data"]]
+        following = page["cursor"]["next"]
+        if not following:
+            return found
+
+
+person, messages = max(pasts().items(), key=lambda one: len(one[1]))
+check_equal("a past beyond what a profile keeps", len(messages) > 5, True)
+check_equal("a person's past", past(person, 100), messages)
+check_equal("page by page, from the oldest on", past(person, len(messages) // 2, sort="asc"), messages[::-1])
+check_equal("by a hostile name", past(person, 10, include="x') or ('' = '"), [])
+print(f"{len(messages)} events of one person by Athena, as the table has them")
 print(f"{len(here['events'])} events and {len(here['quarantine'])} refusals, as on one machine")
 stack.end()

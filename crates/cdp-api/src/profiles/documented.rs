@@ -13,6 +13,10 @@ use crate::openapi::headers::{WAIT, put};
 #[openapi(paths(profile::profile), components(schemas(RefusalView)))]
 struct Documented;
 
+/// Of a list of events only.
+const SLOW: (&str, &str, &str) =
+    ("504", "ProfileSlow", "The tables did not answer in time: `timeout`. Ask for less time with `start` and `end`");
+
 /// Status, name, and what it means.
 const REFUSALS: [(&str, &str, &str); 7] = [
     ("400", "ProfileBadRequest", "The name or a parameter can't be read: `validation_error`, `invalid_request_error`"),
@@ -30,14 +34,20 @@ const ALLOWANCE: [&str; 2] = ["x-ratelimit-limit", "x-ratelimit-remaining"];
 pub(crate) fn documented() -> utoipa::openapi::OpenApi {
     let mut document = Documented::openapi().merge_from(segment::Documented::openapi());
     let components = document.components.get_or_insert_default();
-    components.responses.extend(REFUSALS.map(|(status, name, meaning)| (name.to_owned(), refusal(status, meaning))));
+    let all = REFUSALS.into_iter().chain([SLOW]);
+    components.responses.extend(all.map(|(status, name, meaning)| (name.to_owned(), refusal(status, meaning))));
     for (path, item) in &mut document.paths.paths {
         let Some(operation) = &mut item.get else { continue };
+        let asks_tables = path.ends_with("/events");
         // What a list of events shows changes without the profile.
-        if !path.ends_with("/events") {
+        if !asks_tables {
             with_copies(operation);
         }
         complete(operation);
+        if asks_tables {
+            let (status, name, _) = SLOW;
+            operation.responses.responses.insert(status.to_owned(), Ref::from_response_name(name).into());
+        }
     }
     document
 }
@@ -66,7 +76,7 @@ fn refusal(status: &str, meaning: &str) -> RefOr<Response> {
         "401" => put(&mut answer, &["www-authenticate"]),
         _ => put(&mut answer, &ALLOWANCE),
     }
-    if matches!(status, "429" | "503") {
+    if matches!(status, "429" | "503" | "504") {
         put(&mut answer, &WAIT);
     }
     answer

@@ -1,20 +1,36 @@
-//! Events of a person beyond the few that a profile keeps itself. They are in the tables, so they are asked of whoever can
-//! read those: this API knows no SQL.
+//! Events of a person beyond the few that a profile keeps itself. They are in the tables, so a warehouse is asked for them.
+
+mod warehouse;
+
+mod rows;
+mod statement;
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use cdp_event::Timestamp;
 use cdp_identity::ProfileId;
-use cdp_ports::PortResult;
+use cdp_ports::PortError;
 use cdp_profile::RecentEvent;
+
+pub use warehouse::WarehouseHistory;
 
 pub trait History: Send + Sync {
     /// The first of the wanted events, in their order. Of those that were accepted in the last seconds some may be missing.
-    /// `Busy`: others ask for theirs just now.
     fn events<'a>(&'a self, wanted: &'a Wanted<'a>) -> Asked<'a>;
 }
 
-pub type Asked<'a> = Pin<Box<dyn Future<Output = PortResult<Vec<PastEvent>>> + Send + 'a>>;
+pub type Asked<'a> = Pin<Box<dyn Future<Output = Result<Vec<PastEvent>, HistoryFault>> + Send + 'a>>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryFault {
+    /// The same question may take as long again.
+    #[error("the tables did not answer within {} s", waited.as_secs())]
+    Slow { waited: Duration },
+    /// `Busy`: others ask for theirs just now. `Refused`: it can't be answered, as where it would read more than is allowed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
 
 /// Which events, and in which order: by time, then by message id.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -29,7 +29,7 @@ use cdp_ports::{Clock, State};
 
 pub use access::{BadToken, NotAScope, Scope, Token};
 pub use cdp_profile::RecentEvent;
-pub use history::{Asked, History, PastEvent, Wanted};
+pub use history::{Asked, History, HistoryFault, PastEvent, Wanted, WarehouseHistory};
 
 use access::Tokens;
 pub(crate) use documented::documented;

@@ -11,10 +11,13 @@ use cdp_ports::{FaultKind, PortError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::history::HistoryFault;
 use crate::rate::{put_wait, whole_seconds};
 
 /// Where a port does not say how long to wait.
 const USUAL_WAIT: Duration = Duration::from_secs(1);
+/// A question that took too long is no cheaper when it is asked again at once.
+const SLOW_WAIT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
@@ -40,9 +43,18 @@ pub(super) enum Refusal {
     NotAllowed(String),
     #[error("profiles can't be read just now; ask again after {} s", whole_seconds(*wait))]
     Busy { wait: Duration },
+    #[error(
+        "the tables did not answer within {} s; ask for less time with `start` and `end`, or again after {} s",
+        whole_seconds(*waited),
+        whole_seconds(SLOW_WAIT)
+    )]
+    Slow { waited: Duration },
     /// The cause is for the log.
     #[error("the profile can't be read; ask again later")]
     Unavailable { cause: String },
+    /// Likewise.
+    #[error("the events can't be read from the tables; ask for less time with `start` and `end`, or again later")]
+    NoHistory { cause: String },
 }
 
 impl Refusal {
@@ -59,7 +71,8 @@ impl Refusal {
             Self::NotFound | Self::NoSuchPath(_) => StatusCode::NOT_FOUND,
             Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unavailable { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Slow { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::Unavailable { .. } | Self::NoHistory { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -72,13 +85,28 @@ impl Refusal {
             Self::BadParameter(_) | Self::NotAllowed(_) => "invalid_request_error",
             Self::NotFound | Self::NoSuchPath(_) => "not_found",
             Self::Busy { .. } => "unavailable",
-            Self::Unavailable { .. } => "internal_error",
+            Self::Slow { .. } => "timeout",
+            Self::Unavailable { .. } | Self::NoHistory { .. } => "internal_error",
+        }
+    }
+
+    /// What the caller is not told, or can do little about.
+    fn log(&self) {
+        let code = self.code();
+        match self {
+            Self::Unavailable { cause } => tracing::error!(code, "a profile can't be read: {cause}"),
+            Self::NoHistory { cause } => tracing::error!(code, "a person's events can't be read: {cause}"),
+            Self::Slow { waited } => {
+                tracing::warn!(code, waited_s = waited.as_secs(), "a person's events take too long to read");
+            }
+            _ => {}
         }
     }
 
     fn wait(&self) -> Option<Duration> {
         match self {
             Self::TooFast { wait, .. } | Self::Busy { wait } => Some(*wait),
+            Self::Slow { .. } => Some(SLOW_WAIT),
             _ => None,
         }
     }
@@ -127,6 +155,16 @@ impl From<PortError> for Refusal {
     }
 }
 
+impl From<HistoryFault> for Refusal {
+    fn from(fault: HistoryFault) -> Self {
+        match fault {
+            HistoryFault::Slow { waited } => Self::Slow { waited },
+            HistoryFault::Port(fault) if fault.kind == FaultKind::Busy => fault.into(),
+            HistoryFault::Port(fault) => Self::NoHistory { cause: fault.to_string() },
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 #[schema(as = ProfileError)]
 pub(super) struct RefusalView {
@@ -137,16 +175,14 @@ pub(super) struct RefusalView {
 #[schema(as = ProfileErrorDetail)]
 struct ErrorView {
     /// `authentication_error`, `forbidden`, `rate_limit_error`, `validation_error`, `invalid_request_error`, `not_found`,
-    /// `unavailable` or `internal_error`.
+    /// `unavailable`, `timeout` or `internal_error`.
     code: &'static str,
     message: String,
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        if let Self::Unavailable { cause } = &self {
-            tracing::error!(code = self.code(), "a profile can't be read: {cause}");
-        }
+        self.log();
         metrics::counter!("cdp_requests_refused_total", "code" => self.code()).increment(1);
         let view = RefusalView { error: ErrorView { code: self.code(), message: self.to_string() } };
         let mut response = (self.status(), Json(view)).into_response();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use adapter_memory::{MemoryLake, MemoryState};
 use axum::Router;
 use cdp_api::Secret;
-use cdp_api::profiles::{Asked, History, PastEvent, Profiles, Scope, Token, Wanted, routes};
+use cdp_api::profiles::{Asked, History, HistoryFault, PastEvent, Profiles, Scope, Token, Wanted, routes};
 use cdp_app::{Checkpoint, Ingest};
 use cdp_event::{PartitionId, Record, Sequence, Timestamp};
 use cdp_identity::Rules;
@@ -87,13 +87,20 @@ impl People {
     }
 }
 
-/// Events of anybody, newest first.
 #[derive(Default)]
-pub struct Tables(pub Mutex<Vec<PastEvent>>);
+pub struct Tables {
+    /// Of anybody, newest first.
+    pub events: Mutex<Vec<PastEvent>>,
+    /// What comes in place of the next answer.
+    pub fault: Mutex<Option<HistoryFault>>,
+}
 
 impl History for Tables {
     fn events<'a>(&'a self, wanted: &'a Wanted<'a>) -> Asked<'a> {
-        let mut events: Vec<PastEvent> = self.0.lock().expect("no test panicked here").clone();
+        if let Some(fault) = self.fault.lock().expect("no test panicked here").take() {
+            return Box::pin(std::future::ready(Err(fault)));
+        }
+        let mut events: Vec<PastEvent> = self.events.lock().expect("no test panicked here").clone();
         events.retain(|past| wanted.has(&past.event));
         if !wanted.newest_first {
             events.reverse();

@@ -1,7 +1,10 @@
 //! Segment's Profile API, path by path.
 
-use cdp_api::profiles::{PastEvent, RecentEvent};
+use std::time::Duration;
+
+use cdp_api::profiles::{HistoryFault, PastEvent, RecentEvent};
 use cdp_event::EventKind;
+use cdp_ports::{FaultKind, PortError};
 use serde_json::{Value, json};
 
 use crate::front::NOW;
@@ -151,7 +154,7 @@ async fn jane_of_old() -> People {
     let kept = (0..2).rev().map(|n: i64| past(format!("t{n}"), &format!("E{}", n % 2), NOW.plus_ms((n + 2) * 1000)));
     let old = (1..=40).map(|n| past(format!("old{n:02}"), "Old", moment(n)));
     let ancient = past("ancient".to_owned(), "Old", moment(15 * 24 * 60));
-    *people.tables.0.lock().expect("no test panicked here") = kept.chain(old).chain([ancient]).collect();
+    *people.tables.events.lock().expect("no test panicked here") = kept.chain(old).chain([ancient]).collect();
     people
 }
 
@@ -186,6 +189,37 @@ async fn an_event_is_told_of_by_the_tables_once_they_have_it() {
     let external_id = json!({"collection": "users", "type": "user_id", "id": "jane", "encoding": "none"});
     assert_eq!(landed["external_ids"], json!([external_id]));
     assert_eq!(landed["properties"], json!({"from": "tables"}));
+}
+
+#[tokio::test]
+async fn tables_that_do_not_answer_are_told_with_what_helps() {
+    let people = jane().await;
+    let port = |kind| PortError::because(kind, "ask", "of Jane: 1 GB");
+    let busy = PortError { retry_after: Some(Duration::from_secs(2)), ..port(FaultKind::Busy) };
+    let less = "ask for less time with `start` and `end`, or again";
+    for (fault, status, code, wait, message) in [
+        (
+            HistoryFault::Slow { waited: Duration::from_secs(20) },
+            504,
+            "timeout",
+            "60",
+            format!("the tables did not answer within 20 s; {less} after 60 s"),
+        ),
+        (busy.into(), 503, "unavailable", "2", "profiles can't be read just now; ask again after 2 s".to_owned()),
+        (
+            port(FaultKind::Refused).into(),
+            500,
+            "internal_error",
+            "",
+            format!("the events can't be read from the tables; {less} later"),
+        ),
+    ] {
+        *people.tables.fault.lock().expect("no test panicked here") = Some(fault);
+        let answer = people.get(&of("jane", "events"), &[READER]).await;
+        let told = (answer.status.as_u16(), answer.error_code(), answer.header("retry-after").to_owned());
+        assert_eq!(told, (status, code.to_owned(), wait.to_owned()));
+        assert_eq!(answer.json()["error"]["message"], json!(message));
+    }
 }
 
 #[tokio::test]

@@ -53,7 +53,8 @@ impl Drop {
         if let Some(fault) = not_placed.or(not_over) {
             return Err(fault);
         }
-        let is_unread = |report: &FileReport| matches!(report.status, Status::Truncated | Status::Refused);
+        let is_unread =
+            |report: &FileReport| matches!(report.status, Status::Truncated | Status::Refused | Status::GivenUp);
         // Each was told already.
         if reports.iter().any(is_unread) { Err(Fault::no("")) } else { Ok(()) }
     }
@@ -87,7 +88,9 @@ fn follow(dropped: &dyn Dropped, file: &Path) -> Result<FileReport, Fault> {
         eprintln!("cdp: {file}: this file was dropped before, nothing is changed; its report is of {finished}");
     }
     match report.status {
-        Status::Truncated | Status::Refused => eprintln!("cdp: {}", harmless(format!("{file}: {detail}"))),
+        Status::Truncated | Status::Refused | Status::GivenUp => {
+            eprintln!("cdp: {}", harmless(format!("{file}: {detail}")));
+        }
         Status::AlreadyTaken => {
             eprintln!("cdp: {}", harmless(format!("{file}: its content was taken before, {detail}")));
         }

@@ -40,7 +40,7 @@ impl Drops for Bucket {
         self.runtime.block_on(async {
             let placed = self.bucket.place(source, file).await?;
             // The file is in its place, whether this can be told or not.
-            let earlier = self.bucket.report(&placed).await.unwrap_or_default().filter(FileReport::is_over);
+            let earlier = self.bucket.report(&placed).await.unwrap_or_default().filter(FileReport::is_final);
             Ok(Box::new(Object { placed, earlier, drops: self }) as Box<dyn Dropped + 'd>)
         })
     }

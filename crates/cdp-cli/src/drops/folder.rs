@@ -31,7 +31,7 @@ impl Drops for Folder {
 
     fn place<'d>(&'d self, source: &'d str, file: &Path) -> Result<Box<dyn Dropped + 'd>, Fault> {
         let placed = self.deployment.place(source, file)?;
-        let earlier = placed.report().filter(FileReport::is_over);
+        let earlier = placed.report().filter(FileReport::is_final);
         Ok(Box::new(InFolder { dir: &self.dir, source, placed, earlier }))
     }
 }

@@ -15,7 +15,7 @@ pub async fn verify(State(platform): State<Arc<Platform>>) -> Result<Response, N
     let verify = Verify {
         state: &platform.ingest.state,
         records: &*platform.log,
-        tables: &platform.query,
+        tables: &*platform.query,
         running: platform.is_running(),
     };
     let proof = verify.verify().await.map_err(NotDone::failed)?;

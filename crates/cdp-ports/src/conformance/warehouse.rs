@@ -26,13 +26,14 @@ pub async fn all<W: Warehouse>(make: impl AsyncFn() -> W) {
 pub async fn values_keep_their_kinds(warehouse: &impl Warehouse) {
     let found = run(
         warehouse,
-        "select 7 as whole, cast(-9007199254740993 as bigint) as large, cast(2.5 as double) as real, 1 = 1 as yes, 'a' as text",
+        "select 7 as whole, cast(-9007199254740993 as bigint) as large, cast(2.5 as double) as real, 1 = 1 as yes, 'a' as text, \
+         cast(8 as varchar) as told",
     )
     .await;
-    assert_eq!(found.rows, [["7", "-9007199254740993", "2.5", "true", "a"]]);
-    let [whole, large, real, yes, text] = &found.kinds[..] else { panic!("five columns: {:?}", found.kinds) };
+    assert_eq!(found.rows, [["7", "-9007199254740993", "2.5", "true", "a", "8"]]);
+    let [whole, large, real, yes, text, told] = &found.kinds[..] else { panic!("six columns: {:?}", found.kinds) };
     assert!(whole.is_integer() && large.is_integer() && real.is_floating(), "{:?}", found.kinds);
-    assert_eq!((yes, text), (&DataType::Boolean, &DataType::Utf8));
+    assert_eq!((yes, text, told), (&DataType::Boolean, &DataType::Utf8, &DataType::Utf8));
 }
 
 pub async fn a_value_that_is_absent_is_told_from_an_empty_one(warehouse: &impl Warehouse) {

@@ -1,6 +1,6 @@
 //! The handler on memory: what a message does to tables, reports and the queue.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use adapter_memory::{MemoryLake, MemoryState};
@@ -10,12 +10,16 @@ use cdp_drops::{Content, Stamp};
 use cdp_event::Timestamp;
 use cdp_identity::Rules;
 use cdp_ports::{Item, Key, PortResult, TableName, Transaction};
+use futures::FutureExt;
 use futures::executor::block_on;
+use futures::future::pending;
 use lambda_runtime::Context;
 
 use super::*;
+use crate::woken::Attributes;
 
 const ROWS: usize = 95;
+const TRIES: u32 = 5;
 
 #[derive(Default)]
 struct World(AtomicU64);
@@ -32,10 +36,11 @@ impl Chance for World {
     }
 }
 
-/// Memory, whose commits fail from some call on, until it is mended.
+/// Memory, whose commits fail from some call on, until it is mended; or never end.
 struct Failing {
     memory: MemoryState,
     commits_left: AtomicI64,
+    hangs: AtomicBool,
 }
 
 impl State for Failing {
@@ -48,6 +53,9 @@ impl State for Failing {
     }
 
     async fn commit(&self, transaction: Transaction) -> PortResult<()> {
+        if self.hangs.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
         if self.commits_left.fetch_sub(1, Ordering::Relaxed) <= 0 {
             return Err(PortError::new(FaultKind::Busy, "commit"));
         }
@@ -61,6 +69,8 @@ struct MemoryBox {
     reports: Arc<Mutex<BTreeMap<String, FileReport>>>,
     /// How often a file was read from its beginning.
     passes: Arc<AtomicUsize>,
+    /// Nothing can be opened.
+    is_locked: AtomicBool,
 }
 
 struct MemoryFile {
@@ -94,6 +104,9 @@ impl DropBox for MemoryBox {
     type File = MemoryFile;
 
     async fn open(&self, address: &Address) -> PortResult<MemoryFile> {
+        if self.is_locked.load(Ordering::Relaxed) {
+            return Err(PortError::because(FaultKind::Broken, "look", "AccessDenied: role/cdp may not"));
+        }
         let files = self.files.lock().expect("no test panics here");
         let (at, (_, bytes)) = files
             .iter()
@@ -103,9 +116,18 @@ impl DropBox for MemoryBox {
         Ok(MemoryFile {
             address: address.clone(),
             content: Arc::new(Counted { bytes: bytes.clone(), passes: self.passes.clone() }),
-            stamp: Stamp { bytes: bytes.len() as u64, modified_ns: at as i64, mark: at.to_string() },
+            stamp: Stamp { bytes: bytes.len() as u64, modified_ns: at as i64, mark: address.mark("\"\"") },
             reports: self.reports.clone(),
         })
+    }
+
+    async fn report(&self, address: &Address) -> PortResult<Option<FileReport>> {
+        Ok(self.reports.lock().expect("no test panics here").get(&address.report_key()).cloned())
+    }
+
+    async fn put_report(&self, address: &Address, report: &FileReport) -> PortResult<()> {
+        self.reports.lock().expect("no test panics here").insert(address.report_key(), report.clone());
+        Ok(())
     }
 }
 
@@ -157,7 +179,11 @@ impl Queue for MemoryQueue {
 type Bench = Handler<Failing, MemoryLake, World, MemoryBox, MemoryQueue>;
 
 fn bench() -> Bench {
-    let state = Failing { memory: MemoryState::default(), commits_left: AtomicI64::new(i64::MAX) };
+    let state = Failing {
+        memory: MemoryState::default(),
+        commits_left: AtomicI64::new(i64::MAX),
+        hangs: AtomicBool::new(false),
+    };
     let (lake, clock, rules) = (MemoryLake::default(), World::default(), Rules::default());
     Handler {
         ingest: Ingest { state, lake, clock, rules },
@@ -165,6 +191,7 @@ fn bench() -> Bench {
         sources: BTreeMap::from([("partner".to_owned(), DropSettings::default())]),
         drops: MemoryBox::default(),
         queue: MemoryQueue::default(),
+        tries: TRIES,
     }
 }
 
@@ -187,7 +214,13 @@ fn notification(key: &str, version: &str) -> String {
 }
 
 fn woken(body: &str) -> Woken {
-    Woken { messages: vec![Message { body: body.to_owned() }] }
+    woken_again(body, 1)
+}
+
+/// For the `tries`th time.
+fn woken_again(body: &str, tries: u32) -> Woken {
+    let attributes = Attributes { received: Some(tries.to_string()) };
+    Woken { messages: vec![Message { body: body.to_owned(), attributes }] }
 }
 
 fn in_time() -> Deadline {
@@ -333,4 +366,79 @@ fn an_object_that_is_gone_is_over_and_a_foreign_message_is_not() {
     block_on(bench.handle(&woken(&notification("partner/a.csv", "1")), in_time())).expect("there is nothing to do");
     let error = block_on(bench.handle(&woken("hello"), in_time())).expect_err("a foreign message");
     assert!(error.to_string().contains("look who sends"), "{error}");
+}
+
+const REPORT: &str = "partner/.reports/a.jsonl.json";
+
+/// The status of the report on `partner/a.jsonl`, how many rows it has taken, and whether its detail has each part.
+fn check_report(bench: &Bench, status: &str, taken: u64, parts: &[&str]) {
+    let (told, rows, detail) = report(bench, REPORT).expect("a report");
+    let detail = detail.unwrap_or_default();
+    assert_eq!((told, rows), (status, taken), "{detail}");
+    assert!(parts.iter().all(|part| detail.contains(part)) && detail.is_empty() == parts.is_empty(), "{detail}");
+}
+
+#[test]
+fn a_file_that_is_given_up_says_so_and_how_far_it_came_until_it_is_sent_on_again() {
+    let bench = bench();
+    let body = put(&bench, "partner/a.jsonl", "1", &lines());
+    bench.ingest.state.commits_left.store(30, Ordering::Relaxed);
+    for tries in 1..TRIES {
+        block_on(bench.handle(&woken_again(&body, tries), in_time())).expect_err("State is gone");
+        assert_eq!(report(&bench, REPORT).map(|told| told.0), Some("running"), "try {tries}");
+    }
+    block_on(bench.handle(&woken_again(&body, TRIES), in_time())).expect_err("so the letter is a dead one");
+    let taken = report(&bench, REPORT).expect("a report").1;
+    assert!((1..ROWS as u64).contains(&taken), "{taken}");
+    check_report(&bench, "given_up", taken, &["given up after 5 tries: the platform could not keep its rows", "stays"]);
+
+    bench.ingest.state.commits_left.store(i64::MAX, Ordering::Relaxed);
+    block_on(bench.handle(&woken(&body), in_time())).expect("it is mended");
+    check_report(&bench, "done", ROWS as u64, &[]);
+    assert_eq!(events(&bench), ROWS);
+}
+
+#[test]
+fn a_file_that_can_not_be_opened_has_a_report_too_which_names_nothing_of_what_is_behind() {
+    let bench = bench();
+    let body = put(&bench, "partner/a.jsonl", "1", &lines());
+    bench.drops.is_locked.store(true, Ordering::Relaxed);
+    block_on(bench.handle(&woken_again(&body, TRIES - 1), in_time())).expect_err("it can't be opened");
+    assert_eq!(report(&bench, REPORT), None);
+    block_on(bench.handle(&woken_again(&body, TRIES), in_time())).expect_err("it can't be opened");
+    check_report(&bench, "given_up", 0, &["encrypted by a key that the platform may not use"]);
+    let told = bench.drops.reports.lock().expect("no test panics here")[REPORT].clone();
+    assert_eq!((&*told.file, &*told.source, told.finished.is_some()), ("a.jsonl", "partner", true));
+    assert!(!told.to_json().expect("JSON").contains("role/"), "{told:?}");
+}
+
+#[test]
+fn a_last_try_that_is_killed_has_told_what_that_means() {
+    let bench = bench();
+    let body = put(&bench, "partner/a.jsonl", "1", &lines());
+    bench.ingest.state.hangs.store(true, Ordering::Relaxed);
+    assert!(bench.handle(&woken_again(&body, TRIES), at_once()).now_or_never().is_none());
+    let last = "this is the last of 5 tries. If this stands here after 2027-01-15T08:00:00.000Z, the file is given up";
+    check_report(&bench, "running", 0, &[last]);
+}
+
+#[test]
+fn a_last_try_leaves_no_report_on_what_is_passed_over_or_gone() {
+    let bench = bench();
+    let passed_over = put(&bench, REPORT, "1", "{}");
+    for body in [passed_over, notification("partner/a.jsonl", "1")] {
+        block_on(bench.handle(&woken_again(&body, TRIES), in_time())).expect("there is nothing to do");
+        assert!(bench.drops.reports.lock().expect("no test panics here").is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn a_last_try_that_succeeds_or_has_nothing_to_do_leaves_the_usual_report() {
+    let bench = bench();
+    let body = put(&bench, "partner/a.jsonl", "1", &lines());
+    block_on(bench.handle(&woken_again(&body, TRIES), in_time())).expect("nothing fails");
+    check_report(&bench, "done", ROWS as u64, &[]);
+    bench.drops.is_locked.store(true, Ordering::Relaxed);
+    block_on(bench.handle(&woken_again(&body, TRIES), in_time())).expect_err("it can't be opened any more");
+    check_report(&bench, "done", ROWS as u64, &[]);
 }
