@@ -22,7 +22,10 @@ export class Lake extends Construct {
   /** Of Athena: what was asked, for a week. */
   readonly answers: Bucket
   readonly database: CfnDatabase
+  /** Analysts' queries. */
   readonly workgroup: CfnWorkGroup
+  /** A person's events. Applications ask for them, and nobody looks at the bill while they do. */
+  readonly historyWorkgroup: CfnWorkGroup
   private readonly settings: Settings
   private readonly key: StoreKey
 
@@ -48,33 +51,18 @@ export class Lake extends Construct {
     for (const table of TABLES) this.tableOf(table)
     for (const view of VIEWS) this.viewOf(view)
 
-    const { key } = this.key
-    this.workgroup = new CfnWorkGroup(this, 'Workgroup', {
-      name: `cdp-${props.settings.name}`,
-      description: 'Queries over the lake, each with a limit of what it may read',
-      recursiveDeleteOption: true,
-      workGroupConfiguration: {
-        enforceWorkGroupConfiguration: true,
-        publishCloudWatchMetricsEnabled: true,
-        engineVersion: { selectedEngineVersion: 'Athena engine version 3' },
-        bytesScannedCutoffPerQuery: props.settings.scanLimitGib * 1024 ** 3,
-        resultConfiguration: {
-          outputLocation: this.answers.s3UrlForObject(ANSWERS),
-          encryptionConfiguration: key === undefined
-            ? { encryptionOption: 'SSE_S3' }
-            : { encryptionOption: 'SSE_KMS', kmsKey: key.keyArn },
-        },
-      },
-    })
+    const { name, scanLimitGib, historyLimitGib } = props.settings
+    this.workgroup = this.workgroupOf('Workgroup', `cdp-${name}`, 'Queries over the lake', scanLimitGib)
+    this.historyWorkgroup = this.workgroupOf('HistoryWorkgroup', `cdp-${name}-history`, 'Pages of a person\'s events', historyLimitGib)
   }
 
   get environment(): Record<string, string> {
     return { CDP_LAKE: `s3://${this.bucket.bucketName}` }
   }
 
-  /** For whoever asks the tables by SQL. */
-  get sqlEnvironment(): Record<string, string> {
-    return { CDP_WORKGROUP: this.workgroup.name, CDP_DATABASE: this.databaseName }
+  /** For whoever asks for a person's events. */
+  get historyEnvironment(): Record<string, string> {
+    return { CDP_WORKGROUP: this.historyWorkgroup.name, CDP_DATABASE: this.databaseName }
   }
 
   /** Files that no table names yet. Which it names, is said in its log: whoever only lands can't write there. */
@@ -99,11 +87,12 @@ export class Lake extends Construct {
     this.grantObjects(sweeper, ['s3:DeleteObject'], '*')
   }
 
-  /** Statements over one table. Athena reads catalog and files, and writes answers, as whoever asks it. */
-  grantSql(asker: RustFunction, table: TableName): void {
+  /** Statements over `events`. Athena reads catalog and files, and writes answers, as whoever asks it. */
+  grantHistory(asker: RustFunction): void {
+    const table: TableName = 'events'
     asker.may(
       ['athena:StartQueryExecution', 'athena:GetQueryExecution', 'athena:GetQueryResults', 'athena:StopQueryExecution'],
-      arnOf('athena', `workgroup/${this.workgroup.name}`),
+      arnOf('athena', `workgroup/${this.historyWorkgroup.name}`),
     )
     asker.may(
       ['glue:GetDatabase', 'glue:GetTable', 'glue:GetPartitions'],
@@ -140,6 +129,27 @@ export class Lake extends Construct {
   private acknowledge(worker: RustFunction, bucket: Bucket, objects: string, reason: string): void {
     const id = Stack.of(this).getLogicalId(bucket.node.defaultChild as CfnBucket)
     Validations.of(worker.role).acknowledge({ id: `AwsSolutions-IAM5[Resource::<${id}.Arn>/${objects}]`, reason })
+  }
+
+  private workgroupOf(id: string, name: string, description: string, limitGib: number): CfnWorkGroup {
+    const { key } = this.key
+    return new CfnWorkGroup(this, id, {
+      name,
+      description: `${description}, each with a limit of what it may read`,
+      recursiveDeleteOption: true,
+      workGroupConfiguration: {
+        enforceWorkGroupConfiguration: true,
+        publishCloudWatchMetricsEnabled: true,
+        engineVersion: { selectedEngineVersion: 'Athena engine version 3' },
+        bytesScannedCutoffPerQuery: limitGib * 1024 ** 3,
+        resultConfiguration: {
+          outputLocation: this.answers.s3UrlForObject(ANSWERS),
+          encryptionConfiguration: key === undefined
+            ? { encryptionOption: 'SSE_S3' }
+            : { encryptionOption: 'SSE_KMS', kmsKey: key.keyArn },
+        },
+      },
+    })
   }
 
   private bucketOf(id: string, removalPolicy: RemovalPolicy, lifecycleRules: LifecycleRule[]): Bucket {

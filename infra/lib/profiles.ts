@@ -41,11 +41,11 @@ export class Profiles extends Construct implements Stretch {
       memoryMib: 256,
       // API Gateway waits for 30.
       timeout: Duration.seconds(29),
-      environment: { ...state.environment, ...lake.sqlEnvironment, ...secrets.environment },
+      environment: { ...state.environment, ...lake.historyEnvironment, ...secrets.environment },
       errorsToAlarm: 5,
     })
     state.grant(this.function, 'get')
-    lake.grantSql(this.function, 'events')
+    lake.grantHistory(this.function)
     secrets.grantRead(this.function)
     front.route(this.function, CALLS)
   }

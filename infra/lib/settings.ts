@@ -10,7 +10,7 @@ import { Refusal } from './refusal.ts'
 
 /** What a person may choose; infra/README.md explains each. */
 export const CONTEXTS = [
-  'stage', 'name', 'shards', 'keyArn', 'streamKeyArn', 'batchSeconds', 'stateUnits', 'requestsPerSecond', 'burst', 'scanLimitGib', 'replayBucket',
+  'stage', 'name', 'shards', 'keyArn', 'streamKeyArn', 'batchSeconds', 'stateUnits', 'requestsPerSecond', 'burst', 'scanLimitGib', 'historyLimitGib', 'replayBucket',
   'dropDays', 'dropKeyArn', 'alarmEmail', 'runbookUrl', 'quarantineToAlarm', 'architecture', 'emulator',
 ] as const
 
@@ -30,6 +30,7 @@ export interface Settings {
   readonly logs: RetentionDays
   /** What one query may read. */
   readonly scanLimitGib: number
+  readonly historyLimitGib: number
   /** Encrypts every store that may hold personal data. `undefined`: each has the key that AWS has for its service. */
   readonly keyArn?: string
   readonly alarmEmail?: string
@@ -110,6 +111,7 @@ export function readSettings(context: Node): Settings {
     },
     logs: isProd ? RetentionDays.THREE_MONTHS : RetentionDays.ONE_WEEK,
     scanLimitGib: whole('scanLimitGib', text('scanLimitGib') ?? (isProd ? '1000' : '10')),
+    historyLimitGib: whole('historyLimitGib', text('historyLimitGib') ?? '10'),
     keyArn,
     alarmEmail: text('alarmEmail'),
     runbook: folder('runbookUrl', text('runbookUrl')) ?? 'docs/runbook/',

@@ -26,10 +26,10 @@ const CONSUME_STATE = [
   'dynamodb:ListStreams *',
 ]
 const ASK_EVENTS = [
-  'athena:GetQueryExecution workgroup/cdp-prod',
-  'athena:GetQueryResults workgroup/cdp-prod',
-  'athena:StartQueryExecution workgroup/cdp-prod',
-  'athena:StopQueryExecution workgroup/cdp-prod',
+  'athena:GetQueryExecution workgroup/cdp-prod-history',
+  'athena:GetQueryResults workgroup/cdp-prod-history',
+  'athena:StartQueryExecution workgroup/cdp-prod-history',
+  'athena:StopQueryExecution workgroup/cdp-prod-history',
   ...['GetDatabase', 'GetPartitions', 'GetTable'].flatMap((action) => [
     `glue:${action} catalog`,
     `glue:${action} database/cdp_prod`,

@@ -107,6 +107,11 @@ pub(crate) struct Lookup {
 pub struct NotConsumption(#[from] Box<toml::de::Error>);
 
 impl Consumption {
+    /// How long batches waited that were measured.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = f64> {
+        self.windows.iter().map(|window| window.window_s)
+    }
+
     pub fn measured() -> Result<Self, NotConsumption> {
         Ok(toml::from_str(MEASURED).map_err(Box::new)?)
     }

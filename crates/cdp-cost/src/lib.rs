@@ -23,7 +23,7 @@ mod stack;
 pub use bill::{Bill, Service, Term};
 pub use consumption::{Consumption, NotConsumption};
 pub use load::{Capacity, Load};
-pub use plan::{Plan, cheapest};
+pub use plan::{Plan, cheapest, least};
 pub use prices::{NoPrices, Price, Prices};
 
 /// As the AWS pricing calculator counts it.

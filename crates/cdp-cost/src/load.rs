@@ -28,6 +28,10 @@ pub enum Capacity {
     Reserved,
 }
 
+impl Capacity {
+    pub const ALL: [Self; 3] = [Self::OnDemand, Self::Provisioned, Self::Reserved];
+}
+
 impl Load {
     pub(crate) fn events_a_month(&self) -> f64 {
         self.events_per_second * crate::SECONDS_A_MONTH

@@ -1,4 +1,4 @@
-use cdp_cost::{Bill, Capacity, Consumption, Load, Plan, Prices, Service, cheapest};
+use cdp_cost::{Bill, Capacity, Consumption, Load, Plan, Prices, Service, cheapest, least};
 use cdp_event::MAX_EVENTS_OF_A_RECORD;
 use clap::{Args, ValueEnum};
 use serde_json::{Number, Value};
@@ -16,7 +16,7 @@ const SECONDS_A_MONTH: f64 = 730.0 * 3600.0;
 #[command(
     after_help = "Examples:\n  cdp cost\n  cdp cost --events-per-second 250 --events-per-call 20 --lookups-per-second 50\n  \
     cdp cost --events-per-second 1000 --terms --format csv\n  \
-    cdp cost --events-per-record 100 --wait 300 --kept-days 1 --state reserved\n\n\
+    cdp cost --least\n  cdp cost --events-per-record 100 --wait 300 --kept-days 1 --state provisioned\n\n\
     A growth of a month is what its events leave behind, stored for one more month.\n\
     Not counted: SQL over the tables, data out of AWS, and keys of your own."
 )]
@@ -36,6 +36,10 @@ pub struct Cost {
     /// Producers compress so many events into a record. Without it, each event is a record.
     #[arg(long, value_parser = of_a_record, conflicts_with = "events_per_call")]
     events_per_record: Option<f64>,
+    /// However old profiles may be, whatever is promised for a year, and if producers compress: the least that it can cost, and by
+    /// which of these settings.
+    #[arg(long, conflicts_with_all = ["events_per_record", "wait", "kept_days", "state"])]
+    least: bool,
     /// How long a batch may wait to fill, in seconds: longer is cheaper, and later.
     #[arg(long, default_value_t = 5.0, value_parser = positive)]
     wait: f64,
@@ -66,9 +70,28 @@ enum State {
     Reserved,
 }
 
+impl From<State> for Capacity {
+    fn from(state: State) -> Self {
+        match state {
+            State::OnDemand => Self::OnDemand,
+            State::Provisioned => Self::Provisioned,
+            State::Reserved => Self::Reserved,
+        }
+    }
+}
+
+/// As `--state` takes it.
+const fn name(capacity: Capacity) -> &'static str {
+    match capacity {
+        Capacity::OnDemand => "on-demand",
+        Capacity::Provisioned => "provisioned",
+        Capacity::Reserved => "reserved",
+    }
+}
+
 /// A rate, how it is best run, and what that costs.
 struct Estimate {
-    events_per_second: f64,
+    load: Load,
     plan: Plan,
     bill: Bill,
 }
@@ -83,8 +106,13 @@ impl Cost {
         let prices = Prices::of(&self.region).map_err(Fault::wrong)?;
         let consumption = Consumption::measured().map_err(Fault::wrong)?;
         let estimates = self.events_per_second.iter().map(|&events_per_second| {
-            let (plan, bill) = cheapest(&self.load(events_per_second), &consumption, &prices);
-            Estimate { events_per_second, plan, bill }
+            let load = self.load(events_per_second);
+            if self.least {
+                let (load, plan, bill) = least(&load, &consumption, &prices);
+                return Estimate { load, plan, bill };
+            }
+            let (plan, bill) = cheapest(&load, &consumption, &prices);
+            Estimate { load, plan, bill }
         });
         let estimates: Vec<Estimate> = estimates.collect();
         let rows = if self.terms { terms(&estimates) } else { services(&estimates) };
@@ -100,18 +128,14 @@ impl Cost {
             events_per_record: self.events_per_record,
             wait_s: self.wait,
             kept_days: self.kept_days,
-            state: match self.state {
-                State::OnDemand => Capacity::OnDemand,
-                State::Provisioned => Capacity::Provisioned,
-                State::Reserved => Capacity::Reserved,
-            },
+            state: self.state.into(),
         }
     }
 }
 
 impl Estimate {
     fn a_million(&self, dollars: f64) -> f64 {
-        dollars / (self.events_per_second * SECONDS_A_MONTH / 1e6)
+        dollars / (self.load.events_per_second * SECONDS_A_MONTH / 1e6)
     }
 
     fn stream(&self) -> String {
@@ -125,7 +149,7 @@ impl Estimate {
 
 fn services(estimates: &[Estimate]) -> Rows {
     let mut columns = vec!["dollars a million events".to_owned()];
-    columns.extend(estimates.iter().map(|estimate| format!("{} a second", estimate.events_per_second)));
+    columns.extend(estimates.iter().map(|estimate| format!("{} a second", estimate.load.events_per_second)));
     let mut rows = Rows { columns, rows: vec![] };
     let mut push = |name: &str, cell: &dyn Fn(&Estimate) -> Value| {
         rows.push([name.into()].into_iter().chain(estimates.iter().map(cell)));
@@ -136,6 +160,9 @@ fn services(estimates: &[Estimate]) -> Rows {
     push("all", &|estimate| dollars(estimate.a_million(estimate.bill.dollars()), 4));
     push("dollars a month", &|estimate| dollars(estimate.bill.dollars(), 2));
     push("stream", &|estimate| estimate.stream().into());
+    push("keeps records, days", &|estimate| count(estimate.load.kept_days, 1));
+    push("events of a record", &|estimate| count(estimate.load.events_per_record.unwrap_or(1.0), 0));
+    push("units of DynamoDB", &|estimate| name(estimate.load.state).into());
     push("events of a batch", &|estimate| count(estimate.plan.events_per_batch, 0));
     push("wait of a batch, seconds", &|estimate| count(estimate.plan.wait_s, 1));
     rows
@@ -154,7 +181,7 @@ fn terms(estimates: &[Estimate]) -> Rows {
     for estimate in estimates {
         for term in &estimate.bill.terms {
             rows.push([
-                count(estimate.events_per_second, 2),
+                count(estimate.load.events_per_second, 2),
                 term.service.to_string().into(),
                 term.what.into(),
                 count(term.quantity, 2),
