@@ -78,6 +78,7 @@ class Cloud:
         self.client("kinesis").create_stream(StreamName=name, ShardCount=1)
         self.client("secretsmanager").create_secret(Name=name, SecretString=SECRETS)
         self.stack = {"CDP_STATE_TABLE": name, "CDP_LAKE": f"s3://{name}", "CDP_STREAM": name, "CDP_SECRETS": name}
+        self.stack |= {"CDP_WORKGROUP": "cdp-dev", "CDP_DATABASE": "cdp_dev"}
 
     def undeploy(self):
         self.client("dynamodb").delete_table(TableName=self.stack["CDP_STATE_TABLE"])

@@ -22,7 +22,7 @@ const KEYS_AT_A_TIME: usize = 100;
 /// Items that a query asks for at once: more than a page of 1 MB holds of ours.
 const ITEMS_AT_A_TIME: usize = 10_000;
 /// Requests on their way at once.
-const SIDE_BY_SIDE: usize = 32;
+const SIDE_BY_SIDE: usize = 64;
 
 pub struct DynamoState {
     client: Client,

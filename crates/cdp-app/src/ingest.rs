@@ -20,6 +20,7 @@ mod late;
 mod recorded;
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
@@ -219,9 +220,13 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         let began = Instant::now();
         let (events, mut refused) = sort(decoded);
         took.decode = began.elapsed();
-        let mut landing = self.resolve(&events, fence, reach, &mut refused, &mut took.resolve).await?;
+        // What it knows of a batch that fails is not so: the next one begins without it.
+        let mut cache = mem::take(&mut self.cache);
+        let mut landing = self.resolve(&events, fence, reach, &mut cache, &mut refused, &mut took.resolve).await?;
         let began = Instant::now();
-        let applied = self.apply(&mut landing, fence).await?;
+        let applied = self.apply(&mut landing, fence, &cache).await?;
+        cache.end_batch();
+        self.cache = cache;
         took.apply = began.elapsed();
         refused.extend(landing.iter().filter(|landing| landing.verdict == Verdict::Refused).map(without_room));
 
@@ -265,17 +270,18 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
     }
 
     async fn resolve<'b, 'a>(
-        &mut self,
+        &self,
         events: &'b [Valid<'a>],
         fence: Version,
         reach: Option<Offset>,
+        cache: &mut IdentityCache,
         refused: &mut Vec<Refused<'a>>,
         took: &mut Duration,
     ) -> Result<Vec<LandingEvent<'b, 'a>>, IngestError> {
         let began = Instant::now();
         let Ingest { state, rules, .. } = self.ingest;
         let resolver = Resolver { state, rules, partition: &self.partition, fence, reach };
-        let outcomes = resolver.resolve(events, &mut self.cache).await?;
+        let outcomes = resolver.resolve(events, cache).await?;
         let mut landing = Vec::with_capacity(events.len());
         for (Valid { event, arrived_at, envelope, bytes }, outcome) in events.iter().zip(outcomes) {
             let arrived_at = *arrived_at;
@@ -304,11 +310,14 @@ impl<S: State, L: Landing, C: Clock + Chance> PartitionIngest<'_, S, L, C> {
         Ok(landing)
     }
 
-    async fn apply(&mut self, landing: &mut [LandingEvent<'_, '_>], fence: Version) -> Result<Applied, IngestError> {
+    async fn apply(
+        &mut self,
+        landing: &mut [LandingEvent<'_, '_>],
+        fence: Version,
+        cache: &IdentityCache,
+    ) -> Result<Applied, IngestError> {
         let (state, partition, in_flight) = (&self.ingest.state, &self.partition, &mut self.checkpoints);
-        let applied = Apply { state, partition, fence, in_flight, cache: &self.cache }.apply(landing).await?;
-        self.cache.end_batch();
-        Ok(applied)
+        Apply { state, partition, fence, in_flight, cache }.apply(landing).await
     }
 
     async fn land(

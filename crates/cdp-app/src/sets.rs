@@ -48,7 +48,7 @@ pub(crate) async fn sets_at(state: &impl State, roots: &[ProfileId]) -> Result<V
 /// The sets of profiles that have no item yet: each of their claims tells it. `named`: identifiers that they claimed, among others.
 pub(crate) async fn founded<'n, 'a: 'n>(
     state: &impl State,
-    profiles: &[ProfileId],
+    profiles: &HashSet<ProfileId>,
     named: impl Iterator<Item = &'n Identifier<'a>>,
 ) -> Result<HashMap<ProfileId, IdentitySet>, SetError> {
     let mut sets = HashMap::with_capacity(profiles.len());

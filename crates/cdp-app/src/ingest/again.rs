@@ -80,6 +80,21 @@ fn a_worker_that_knows_nobody_reads_many_at_a_time() {
     });
 }
 
+/// Only five of the devices are hers: each of the others is a doubt.
+#[test]
+fn many_names_that_are_too_many_are_few_reads() {
+    block_on(async {
+        let platform = platform();
+        let devices = records(&platform, 2000, |n| {
+            format!(r#"{{"type":"track","event":"Seen","messageId":"d{n}","userId":"jane","anonymousId":"p{n}"}}"#)
+        });
+        let mut worker = platform.open(PartitionId::new("a")).await.expect("memory");
+        worker.take_records(&devices, "test").await.expect("memory");
+        let reads = platform.state.reads.load(Ordering::Relaxed);
+        assert!(reads < 30, "{reads} reads");
+    });
+}
+
 #[test]
 fn a_batch_that_broke_off_is_decided_as_before_in_few_reads() {
     block_on(async {

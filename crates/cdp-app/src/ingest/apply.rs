@@ -1,5 +1,6 @@
 //! Apply: each event to its one profile, in order. One conditional write for each profile that the batch touches.
 
+use std::collections::HashSet;
 use std::mem;
 
 use cdp_event::PartitionId;
@@ -144,7 +145,7 @@ impl<S: State> Apply<'_, S> {
         }
         let items = self.state.get(&keys_of(&groups)).await?;
         let missing = take_read(groups, items, tasks)?;
-        let profiles: Vec<ProfileId> = missing.iter().map(|(profile, _)| *profile).collect();
+        let profiles: HashSet<ProfileId> = missing.iter().map(|(profile, _)| *profile).collect();
         let named = missing.iter().flat_map(|(_, events)| events).flat_map(|at| landing[*at].event.named());
         let mut sets = founded(self.state, &profiles, named).await?;
         for group in missing {

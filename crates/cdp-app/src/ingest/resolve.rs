@@ -6,6 +6,8 @@ mod earlier;
 mod load;
 mod staged;
 
+use std::mem;
+
 use cdp_event::{Event, Identifier, Offset, PartitionId, Reason, Rejection};
 use cdp_identity::{BadItem, Candidate, Decision, Demotion, Edge, Known, Occasion, ProfileId, Rules, decide};
 use cdp_ports::{Condition, MAX_TRANSACTION_ITEMS, State, Version, Write};
@@ -14,11 +16,15 @@ use hashbrown::HashSet;
 use self::ahead::Ahead;
 pub(super) use self::cache::{IdentityCache, Single};
 use self::earlier::Earlier;
-use self::load::load;
+use self::load::{Freshness, load};
 use self::staged::Staged;
 use super::{IngestError, Valid};
 use crate::checkpoint;
 use crate::keys::checkpoint_key;
+use crate::sets::READ_AHEAD;
+
+/// Of one decision: a claim, the root's two, and the fence.
+const FEWEST_ITEMS: usize = 4;
 
 /// What identity said of one event.
 #[derive(Clone, Debug)]
@@ -92,7 +98,7 @@ impl<S: State> Resolver<'_, S> {
                     self.look_again(&events[begun..outcomes.len()], cache, &mut ahead).await?;
                     outcomes.truncate(begun);
                     // The fewer profiles, the less likely that somebody else writes one of them meanwhile.
-                    most_items /= 2;
+                    most_items = FEWEST_ITEMS.max(most_items / 2);
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -155,7 +161,7 @@ impl<S: State> Resolver<'_, S> {
         for (place, identifier) in event.identifiers.iter().enumerate() {
             let candidate = match ahead.claim(at, place) {
                 Some(profile) => Some(Candidate { identifier: identifier.clone(), claimed_by: Some(profile) }),
-                None => self.candidate(identifier, cache, ahead).await?,
+                None => self.candidate(identifier, event.offset, cache, ahead).await?,
             };
             match candidate {
                 Some(candidate) => candidates.push(candidate),
@@ -164,7 +170,7 @@ impl<S: State> Resolver<'_, S> {
         }
         let alias = match &event.alias {
             Some(identifier) => {
-                let alias = self.candidate(identifier, cache, ahead).await?;
+                let alias = self.candidate(identifier, event.offset, cache, ahead).await?;
                 blocked.extend(alias.is_none().then(|| identifier.clone().into_owned()));
                 alias
             }
@@ -173,10 +179,11 @@ impl<S: State> Resolver<'_, S> {
         Ok(Named { candidates, alias, blocked })
     }
 
-    /// `None`: the value is blocked.
+    /// `None`: the value is blocked, and was when the event at `offset` came for the first time.
     async fn candidate<'a>(
         &self,
         identifier: &Identifier<'a>,
+        offset: Offset,
         cache: &mut IdentityCache,
         ahead: &mut Ahead,
     ) -> Result<Option<Candidate<'a>>, IngestError> {
@@ -185,7 +192,8 @@ impl<S: State> Resolver<'_, S> {
             return Ok(Some(Candidate { identifier, claimed_by: Some(profile) }));
         }
         if self.rules.is_blocked(&identifier) {
-            return Ok(None);
+            let claimed_by = ahead.earlier.claimed(&identifier, offset);
+            return Ok(claimed_by.map(|profile| Candidate { identifier, claimed_by: Some(profile) }));
         }
         let known: &HashSet<Identifier<'a>> = &ahead.unclaimed;
         let claimed_by = if known.contains(&identifier) {
@@ -240,7 +248,7 @@ impl<S: State> Resolver<'_, S> {
             unread.sort_unstable();
             unread.dedup();
             let identifiers = named.all().map(|candidate| &candidate.identifier);
-            let loaded = load(self.state, &unread, identifiers, cache).await?;
+            let loaded = load(self.state, &unread, Freshness::Now, identifiers, cache).await?;
             if loaded.iter().any(|(_, set)| staged.has_set(set.root())) {
                 return Ok(None);
             }
@@ -260,7 +268,8 @@ impl<S: State> Resolver<'_, S> {
         }
     }
 
-    /// Whether the decision keeps from joining what somebody has claimed a moment ago. What it claims needs no second look.
+    /// Whether the decision keeps from joining what somebody has claimed a moment ago. What it claims needs no second look. Where
+    /// there is a second doubt there may be thousands: all are dispelled together.
     async fn has_doubts(
         &self,
         decision: &Decision,
@@ -273,8 +282,14 @@ impl<S: State> Resolver<'_, S> {
         if doubted.is_empty() {
             return Ok(false);
         }
-        ahead.unclaimed.retain(|identifier| !doubted.contains(identifier));
-        self.read_claims(&doubted, cache, ahead).await?;
+        let mut wanted = doubted.clone();
+        if mem::replace(&mut ahead.had_doubts, true) {
+            wanted.extend(ahead.doubtful.drain());
+        }
+        for some in wanted.chunks(READ_AHEAD) {
+            some.iter().for_each(|identifier| _ = ahead.unclaimed.remove(identifier));
+            self.read_claims(some, cache, ahead).await?;
+        }
         Ok(doubted.iter().any(|identifier| cache.claimed_by(identifier).is_some()))
     }
 

@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 use super::Resolver;
 use super::cache::IdentityCache;
 use super::earlier::Earlier;
-use super::load::load;
+use super::load::{Freshness, load};
 use crate::ingest::{IngestError, Valid};
 use crate::keys::claim_key;
 use crate::sets::READ_AHEAD;
@@ -22,6 +22,8 @@ pub(super) struct Ahead {
     pub unclaimed: HashSet<Identifier<'static>>,
     /// Of these, those that somebody may have claimed a moment before.
     pub doubtful: HashSet<Identifier<'static>>,
+    /// Whether a decision has depended on such a one.
+    pub had_doubts: bool,
     pub earlier: Earlier,
 }
 
@@ -40,7 +42,7 @@ impl<S: State> Resolver<'_, S> {
     ) -> Result<Ahead, IngestError> {
         let returned = events.iter().filter(|valid| self.may_have_come_before(valid.event.offset));
         let earlier = match self.reach {
-            Some(_) => Earlier::read(self.state, self.partition, returned, cache).await?,
+            Some(_) => Earlier::read(self.state, self.partition, self.rules, returned, cache).await?,
             None => Earlier::default(),
         };
         let mut claims = Vec::with_capacity(events.len() * 3);
@@ -50,7 +52,8 @@ impl<S: State> Resolver<'_, S> {
             let start = claims.len();
             starts.push(start);
             claims.extend(event.named().map(|identifier| cache.claimed_by(identifier)));
-            if !is_settled(&claims[start..]) || self.may_have_come_before(event.offset) {
+            let is_known = claims[start..].iter().all(Option::is_some);
+            if !is_known || !cache.are_one(&claims[start..]) || self.may_have_come_before(event.offset) {
                 open.push(event);
             }
         }
@@ -61,8 +64,8 @@ impl<S: State> Resolver<'_, S> {
             learn(some, self.state.peek(&keys).await?, cache, &mut doubtful)?;
         }
         unclaimed.clone_from(&doubtful);
-        self.read_sets(&open, &unclaimed, cache).await?;
-        Ok(Ahead { claims, starts, unclaimed, doubtful, earlier })
+        self.read_sets(&open, &unclaimed, Freshness::AMomentAgo, cache).await?;
+        Ok(Ahead { claims, starts, unclaimed, doubtful, had_doubts: false, earlier })
     }
 
     /// Somebody else came first, and what was known of these events may not be so any more.
@@ -81,7 +84,7 @@ impl<S: State> Resolver<'_, S> {
         for some in self.unknown(&events, cache).chunks(READ_AHEAD) {
             self.read_claims(some, cache, ahead).await?;
         }
-        self.read_sets(&events, &ahead.unclaimed, cache).await
+        self.read_sets(&events, &ahead.unclaimed, Freshness::Now, cache).await
     }
 
     /// As they stand now.
@@ -107,31 +110,28 @@ impl<S: State> Resolver<'_, S> {
         &self,
         events: &[&Event<'_>],
         unclaimed: &HashSet<Identifier<'static>>,
+        freshness: Freshness,
         cache: &mut IdentityCache,
     ) -> Result<(), IngestError> {
         let mut wanted = HashSet::new();
         for event in events {
+            // What is blocked was claimed by nobody, and is not new either.
             let claims: Vec<Option<ProfileId>> = event.named().map(|id| cache.claimed_by(id)).collect();
             let known: &HashSet<Identifier<'_>> = unclaimed;
             let has_new = event.named().any(|identifier| known.contains(identifier));
             let claimants = claims.iter().flatten().copied();
             if has_new {
                 wanted.extend(claimants.filter(|profile| !cache.is_read(*profile)));
-            } else if !is_settled(&claims) || self.may_have_come_before(event.offset) {
+            } else if !cache.are_one(&claims) || self.may_have_come_before(event.offset) {
                 wanted.extend(claimants.filter(|profile| cache.set_of(*profile).is_none()));
             }
         }
         let wanted: Vec<ProfileId> = wanted.into_iter().collect();
         let named = events.iter().flat_map(|event| event.named());
-        let loaded = load(self.state, &wanted, named, cache).await?;
+        let loaded = load(self.state, &wanted, freshness, named, cache).await?;
         cache.learn(&wanted, loaded);
         Ok(())
     }
-}
-
-/// Whether all were claimed by one profile.
-fn is_settled(claims: &[Option<ProfileId>]) -> bool {
-    claims.first().is_some_and(|first| first.is_some() && claims.iter().all(|claim| claim == first))
 }
 
 fn learn(

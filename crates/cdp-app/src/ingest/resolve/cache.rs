@@ -37,7 +37,7 @@ impl Single {
 #[derive(Debug)]
 struct KnownSet {
     set: IdentitySet,
-    /// `None`: it stood with its profile, which may have been written since.
+    /// `None`: it was read for an earlier batch, and may have been written since.
     stands: Option<Stands>,
 }
 
@@ -71,6 +71,14 @@ impl IdentityCache {
         self.roots.get(&profile).copied()
     }
 
+    /// Whether all claimants are known to be one person.
+    pub(super) fn are_one(&self, claims: &[Option<ProfileId>]) -> bool {
+        let mut profiles = claims.iter().flatten();
+        let Some(first) = profiles.next() else { return true };
+        let root = self.root_of(*first);
+        profiles.all(|other| other == first || root.is_some() && self.root_of(*other) == root)
+    }
+
     pub(super) fn know(&mut self, stands: Stands, set: IdentitySet) {
         let root = set.root();
         for member in set.members() {
@@ -80,10 +88,12 @@ impl IdentityCache {
     }
 
     /// What was read for the sake of `profiles`, and is newer than what was known of them.
-    pub(super) fn learn(&mut self, profiles: &[ProfileId], loaded: Vec<(Stands, IdentitySet)>) {
+    pub(super) fn learn(&mut self, profiles: &[ProfileId], mut loaded: Vec<(Stands, IdentitySet)>) {
         for profile in profiles {
             self.forget_set(*profile, &[]);
         }
+        // They were read one after the other: one may be part of another by now.
+        loaded.sort_by_key(|(_, set)| (set.members().len(), set.revision));
         for (stands, set) in loaded {
             self.know(stands, set);
         }
@@ -145,8 +155,6 @@ impl IdentityCache {
         if self.sets.len() > MAX_CACHED_SETS {
             self.sets = HashMap::new();
         }
-        for known in self.sets.values_mut() {
-            known.stands.take_if(|stands| matches!(stands, Stands::WithProfile(_)));
-        }
+        self.sets.values_mut().for_each(|known| known.stands = None);
     }
 }

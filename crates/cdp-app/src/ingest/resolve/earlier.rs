@@ -1,7 +1,7 @@
 //! What an earlier delivery of some events has decided of them, read of all at once: when a batch broke off, thousands ask.
 
 use cdp_event::{Identifier, Offset, PartitionId};
-use cdp_identity::{Claim, ProfileId};
+use cdp_identity::{Claim, ProfileId, Rules};
 use cdp_ports::State;
 use hashbrown::{HashMap, HashSet};
 
@@ -21,6 +21,7 @@ impl Earlier {
     pub async fn read<'a, 'e: 'a>(
         state: &impl State,
         partition: &PartitionId,
+        rules: &Rules,
         events: impl Iterator<Item = &'a Valid<'e>>,
         cache: &mut IdentityCache,
     ) -> Result<Self, IngestError> {
@@ -33,7 +34,10 @@ impl Earlier {
                 let Some(item) = item else { continue };
                 let claim = Claim::decode(item.body)?;
                 let identifier = (*identifier).clone().into_owned();
-                cache.claim(identifier.clone(), claim.profile);
+                // It may have been claimed before it was blocked.
+                if !rules.is_blocked(&identifier) {
+                    cache.claim(identifier.clone(), claim.profile);
+                }
                 if claim.partition == *partition {
                     claims.insert(identifier, (claim.offset, claim.profile));
                 }

@@ -26,8 +26,8 @@ pub(super) struct Staged {
     profiles: HashMap<ProfileId, (Option<Version>, Unopened)>,
     /// For each root that changed and has an item of its own: the same.
     sets: HashMap<ProfileId, (Option<Version>, SetItem)>,
-    /// Of all sets and profiles that were ever put here: no less than what is to be committed.
-    bytes: usize,
+    /// Of each set and its profile: no less than what is to be committed.
+    bytes: HashMap<ProfileId, usize>,
 }
 
 impl Staged {
@@ -40,8 +40,8 @@ impl Staged {
     /// two, and the fence.
     pub fn has_room(&self, decision: &Decision, cache: &IdentityCache, most_items: usize) -> bool {
         let items = self.items() + decision.claims.len() + decision.absorbed.len() + 3;
-        let bytes = self.bytes + bytes_of(decision, cache);
-        self.items() == 0 || (items <= most_items && bytes <= MAX_STAGED_BYTES)
+        let bytes = bytes_of(decision, cache).map(|(_, bytes)| bytes).chain(self.bytes.values().copied());
+        self.items() == 0 || (items <= most_items && bytes.sum::<usize>() <= MAX_STAGED_BYTES)
     }
 
     /// Whether what State says of this root's set is not what the cache shows.
@@ -57,7 +57,7 @@ impl Staged {
         offset: Offset,
         cache: &mut IdentityCache,
     ) -> Result<Resolved, BadItem> {
-        self.bytes += bytes_of(&decision, cache);
+        self.bytes.extend(bytes_of(&decision, cache));
         for (identifier, profile) in &decision.claims {
             cache.claim(identifier.clone(), *profile);
             let claim = Claim { profile: *profile, partition: partition.clone(), offset, founded: None };
@@ -173,10 +173,9 @@ impl Staged {
     }
 }
 
-/// No less than what the decision adds, beside its claims.
-fn bytes_of(decision: &Decision, cache: &IdentityCache) -> usize {
-    let Some(set) = &decision.set else { return 0 };
-    let roots = decision.absorbed.iter().copied().chain([set.root()]);
-    let profiles = roots.filter_map(|root| cache.single(root)).map(|(single, _)| single.member.len());
-    set.bytes() + profiles.sum::<usize>()
+/// No less than what the decision puts under each root, beside its claims.
+fn bytes_of(decision: &Decision, cache: &IdentityCache) -> impl Iterator<Item = (ProfileId, usize)> {
+    let member = |root| cache.single(root).map_or(0, |(single, _)| single.member.len());
+    let absorbed = decision.absorbed.iter().map(move |root| (*root, member(*root)));
+    absorbed.chain(decision.set.iter().map(move |set| (set.root(), set.bytes() + member(set.root()))))
 }
