@@ -1,5 +1,5 @@
-//! The ports' contracts, kept by the AWS adapters against the endpoint in `AWS_ENDPOINT_URL`: an emulator, or Amazon's own
-//! DynamoDB Local. Never an account's: these tests make tables and streams.
+//! The ports' contracts, kept by the AWS adapters against the endpoint in `AWS_ENDPOINT_URL`: an emulator; `state`, two. Never an
+//! account's: these tests make tables and streams.
 
 #![expect(clippy::expect_used, reason = "a test fails by a panic")]
 
