@@ -53,6 +53,7 @@ bench-aws: $(LABELLED)/events.jsonl ## how fast functions start, and what they c
 lint: ## format, clippy, licences and advisories
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --test aws -- -D warnings
 	tests/deny
 
 # Of which deployment: a folder that `cdp init` made. More for cdk: make deploy DIR=my-shop CDK="-c stage=prod"

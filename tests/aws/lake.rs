@@ -4,7 +4,7 @@
 
 use adapter_delta::{DeltaLake, S3Bucket};
 use cdp_ports::conformance::lake::{self, LakeBench};
-use cdp_ports::{FaultKind, Lake, Landing, TableName};
+use cdp_ports::{FaultKind, Lake, TableName};
 
 #[path = "../../crates/adapter-delta/tests/bench/mod.rs"]
 mod bench;
