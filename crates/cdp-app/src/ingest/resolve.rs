@@ -223,10 +223,9 @@ impl<S: State> Resolver<'_, S> {
     }
 
     fn are_one(&self, candidates: &[Candidate<'_>], profile: ProfileId, cache: &IdentityCache) -> Option<ProfileId> {
-        let same = |other: ProfileId| {
-            other == profile || cache.root_of(other).is_some_and(|root| cache.root_of(profile) == Some(root))
-        };
-        candidates.iter().all(|c| c.claimed_by.is_some_and(same)).then_some(profile)
+        let are_claimed = candidates.iter().all(|candidate| candidate.claimed_by.is_some());
+        let are_one = are_claimed && cache.are_one(candidates.iter().filter_map(|candidate| candidate.claimed_by));
+        are_one.then_some(profile)
     }
 
     fn may_have_come_before(&self, offset: Offset) -> bool {

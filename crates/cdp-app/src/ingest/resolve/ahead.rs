@@ -52,8 +52,12 @@ impl<S: State> Resolver<'_, S> {
             let start = claims.len();
             starts.push(start);
             claims.extend(event.named().map(|identifier| cache.claimed_by(identifier)));
-            let is_known = claims[start..].iter().all(Option::is_some);
-            if !is_known || !cache.are_one(&claims[start..]) || self.may_have_come_before(event.offset) {
+            let of_event = &claims[start..];
+            let is_known = of_event.iter().all(Option::is_some);
+            if !is_known
+                || !cache.are_one(of_event.iter().copied().flatten())
+                || self.may_have_come_before(event.offset)
+            {
                 open.push(event);
             }
         }
@@ -116,14 +120,13 @@ impl<S: State> Resolver<'_, S> {
         let mut wanted = HashSet::new();
         for event in events {
             // What is blocked was claimed by nobody, and is not new either.
-            let claims: Vec<Option<ProfileId>> = event.named().map(|id| cache.claimed_by(id)).collect();
+            let claimants: Vec<ProfileId> = event.named().filter_map(|id| cache.claimed_by(id)).collect();
             let known: &HashSet<Identifier<'_>> = unclaimed;
             let has_new = event.named().any(|identifier| known.contains(identifier));
-            let claimants = claims.iter().flatten().copied();
             if has_new {
-                wanted.extend(claimants.filter(|profile| !cache.is_read(*profile)));
-            } else if !cache.are_one(&claims) || self.may_have_come_before(event.offset) {
-                wanted.extend(claimants.filter(|profile| cache.set_of(*profile).is_none()));
+                wanted.extend(claimants.into_iter().filter(|profile| !cache.is_read(*profile)));
+            } else if !cache.are_one(claimants.iter().copied()) || self.may_have_come_before(event.offset) {
+                wanted.extend(claimants.into_iter().filter(|profile| cache.set_of(*profile).is_none()));
             }
         }
         let wanted: Vec<ProfileId> = wanted.into_iter().collect();

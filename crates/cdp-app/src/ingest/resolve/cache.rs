@@ -67,16 +67,15 @@ impl IdentityCache {
         self.claims.insert(identifier, profile);
     }
 
-    pub fn root_of(&self, profile: ProfileId) -> Option<ProfileId> {
+    fn root_of(&self, profile: ProfileId) -> Option<ProfileId> {
         self.roots.get(&profile).copied()
     }
 
     /// Whether all claimants are known to be one person.
-    pub(super) fn are_one(&self, claims: &[Option<ProfileId>]) -> bool {
-        let mut profiles = claims.iter().flatten();
-        let Some(first) = profiles.next() else { return true };
-        let root = self.root_of(*first);
-        profiles.all(|other| other == first || root.is_some() && self.root_of(*other) == root)
+    pub(super) fn are_one(&self, mut claimants: impl Iterator<Item = ProfileId>) -> bool {
+        let Some(first) = claimants.next() else { return true };
+        claimants
+            .all(|other| other == first || self.root_of(first).is_some_and(|root| self.root_of(other) == Some(root)))
     }
 
     pub(super) fn know(&mut self, stands: Stands, set: IdentitySet) {
